@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "barlow/data/dataset.hpp"
+#include "barlow/data/image.hpp"
+
+namespace barlow::data {
+
+/// Turns stored bytes into RGB as PIL's `Image.open(f).convert("RGB")` does: EXIF orientation ignored, CMYK and YCCK
+/// (Adobe's inverted form too), grey, palette, 16-bit and alpha PNG converted. Holds the decompressors: one per thread.
+class ImageDecoder {
+ public:
+  ImageDecoder();
+  ~ImageDecoder();
+  ImageDecoder(ImageDecoder&&) noexcept;
+  ImageDecoder& operator=(ImageDecoder&&) noexcept;
+
+  /// @param bytes  a sample as Dataset::read gives it
+  /// @param out    receives the pixels; its memory is reused
+  /// @throws DataError saying what the decoder found (truncated, corrupt, unsupported), without naming the sample.
+  void decode(std::span<const std::uint8_t> bytes, const SampleInfo& info, Image& out);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace barlow::data
