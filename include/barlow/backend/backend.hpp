@@ -109,10 +109,10 @@ class Backend {
   /// The direct form: c f32 [D,D] becomes dL/dC * scale in place; terms f64 [2] = (sum (1-C_ii)^2, lambda * sum C_ij^2,
   /// i != j).
   void barlow_terms(TensorView c, float lambda, float scale, TensorView terms);
-  /// The Gram form: from diagonal f64 [D] (C_ii) and square f64 [1] (sum of all C_ij^2): the same terms, and
-  /// coefficient f32 [D] = scale * (-2 (1 - C_ii) - 2 lambda C_ii).
-  void barlow_gram_terms(ConstTensorView diagonal, ConstTensorView square, float lambda, float scale, TensorView terms,
-                         TensorView coefficient);
+  /// The Gram form: from diagonal f64 [D] = count * C_ii and square f64 [1] = sum of all C_ij^2, the same terms and
+  /// coefficient f32 [D] = scale / count * (-2 (1 - C_ii) - 2 lambda C_ii).
+  void barlow_gram_terms(ConstTensorView diagonal, ConstTensorView square, double count, float lambda, float scale,
+                         TensorView terms, TensorView coefficient);
 
   // --- optimiser ----------------------------------------------------------------------------------------------------
   /// norms f64 [num_segments,2]: squared norms of values and of gradients + weight_decay*values (adapted segments) or
@@ -156,7 +156,8 @@ class Backend {
   virtual void do_dot(In a, In b, Out sum) = 0;
   virtual void do_multiply_columns(In x, In column, float beta, Out y) = 0;
   virtual void do_barlow_terms(Out c, float lambda, float scale, Out terms) = 0;
-  virtual void do_barlow_gram_terms(In diagonal, In square, float lambda, float scale, Out terms, Out coefficient) = 0;
+  virtual void do_barlow_gram_terms(In diagonal, In square, double count, float lambda, float scale, Out terms,
+                                    Out coefficient) = 0;
   virtual void do_segment_norms(std::span<const LarsSegment> segments, float weight_decay, In values, In gradients,
                                 Out norms) = 0;
   virtual void do_lars_update(std::span<const LarsSegment> segments, const LarsStep& step, In norms, Out values,
