@@ -16,6 +16,12 @@ class Arena;
 class Activation {
  public:
   Activation() = default;
+  /// Remembers a shape and holds no memory.
+  static Activation of_shape(const Shape& shape) {
+    Activation activation;
+    activation.view_.shape = shape;
+    return activation;
+  }
   const TensorView& view() const { return view_; }
   operator TensorView() const { return view_; }       // NOLINT: an activation is used wherever a tensor is
   operator ConstTensorView() const { return view_; }  // NOLINT

@@ -66,6 +66,7 @@ struct BasicTensorView {
     for (int axis = 1; axis < shape.rank(); ++axis) extents.append(shape[axis]);
     const auto row_bytes = shape[0] == 0 ? 0 : size_bytes() / static_cast<std::size_t>(shape[0]);
     using Byte = std::conditional_t<std::is_const_v<std::remove_pointer_t<Pointer>>, const std::byte, std::byte>;
+    if (data == nullptr) return {nullptr, dtype, extents};  // a measured tensor has no address
     return {static_cast<Byte*>(data) + row_bytes * static_cast<std::size_t>(first), dtype, extents};
   }
   /// Host memory as elements of T. @throws ShapeError if T is not the element type.

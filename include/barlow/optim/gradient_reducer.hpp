@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "barlow/comm/collectives.hpp"
+#include "barlow/nn/pass.hpp"
+
+namespace barlow::optim {
+
+/// Sums gradients over ranks while backward goes on: contiguous ranges of the flat buffer, begun as soon as they are
+/// complete and large enough. A sum, not a mean: the loss is already that of the global batch.
+class GradientReducer final : public nn::GradientListener {
+ public:
+  GradientReducer(Collectives& collectives, TensorView gradients, std::int64_t bucket_bytes = std::int64_t{4} << 20)
+      : collectives_(collectives),
+        gradients_(gradients),
+        bucket_elements_(bucket_bytes / static_cast<std::int64_t>(size_of(gradients.dtype))),
+        begun_from_(gradients.num_elements()) {}
+
+  void complete_from(std::int64_t offset) override;
+  /// Collective. Begins what is left; after it, every gradient is the sum over ranks, and the next step may start.
+  void finish();
+
+ private:
+  void begin(std::int64_t offset);
+
+  Collectives& collectives_;
+  TensorView gradients_;
+  std::int64_t bucket_elements_;
+  std::int64_t begun_from_;  ///< gradients from here on are on their way
+};
+
+}  // namespace barlow::optim
