@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <exception>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "barlow/base/error.hpp"
+#include "barlow/comm/mpi_session.hpp"
+
+namespace barlow {
+
+/// An error that every rank throws alike, so that all leave and one of them prints it.
+class AgreedError : public Error {
+ public:
+  AgreedError(const std::string& what, int exit_code) : Error(what), exit_code_(exit_code) {}
+  int exit_code() const noexcept { return exit_code_; }
+
+ private:
+  int exit_code_;
+};
+
+/// Exit codes of the programs.
+inline constexpr int kExitFinished = 0, kExitFailed = 1, kExitRefused = 2, kExitStopped = 75;
+
+/// If any rank brings an error, all throw AgreedError with the message of the lowest such rank (its rank and host named
+/// when not all failed). Collective.
+void settle(const MpiSession& session, const std::exception_ptr& error);
+
+/// Runs `f` on this rank and settles its errors: either f succeeded everywhere, or every rank throws the same. Inside f
+/// nobody communicates. Collective.
+template <class F>
+auto collectively(const MpiSession& session, F&& f) {
+  std::exception_ptr error;
+  if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
+    try {
+      f();
+    } catch (...) {
+      error = std::current_exception();
+    }
+    settle(session, error);
+  } else {
+    std::optional<std::invoke_result_t<F>> result;
+    try {
+      result.emplace(f());
+    } catch (...) {
+      error = std::current_exception();
+    }
+    settle(session, error);
+    return std::move(*result);
+  }
+}
+
+}  // namespace barlow

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace barlow::train {
+
+/// Marks an augmentation step that follows the preset.
+inline constexpr double kFromPreset = -1;
+
+/// Everything that `barlow pretrain` can be told. Defaults are the original's (Zbontar et al. 2021).
+struct PretrainConfig {
+  std::string data, output;
+
+  std::string architecture = "resnet50", stem = "imagenet", projector = "8192-8192-8192";
+  std::int64_t image_size = 224;
+
+  double epochs = 1000;
+  std::int64_t batch_size = 2048;
+  double learning_rate_weights = 0.2, learning_rate_biases = 0.0048, weight_decay = 1e-6, lambd = 0.0051;
+  double warmup_epochs = 10, momentum = 0.9, lars_eta = 0.001;
+  bool lars_clip = false;
+  std::int64_t reference_world_size = 16;
+  std::string loss_form = "auto", last_batch = "drop";
+
+  std::string augmentation = "reference", crop = "random";
+  double crop_scale_min = kFromPreset, crop_scale_max = kFromPreset, flip = kFromPreset, jitter = kFromPreset,
+         brightness = kFromPreset, contrast = kFromPreset, saturation = kFromPreset, hue = kFromPreset,
+         grey = kFromPreset, blur_1 = kFromPreset, blur_2 = kFromPreset, blur_sigma_min = kFromPreset,
+         blur_sigma_max = kFromPreset, solarize_1 = kFromPreset, solarize_2 = kFromPreset;
+  std::string on_corrupt = "stop";
+
+  std::int64_t seed = 0;
+  std::string precision = "auto", device = "auto";
+  std::int64_t workers = 0, threads = 0;
+
+  std::int64_t checkpoint_every_steps = 0, log_every_steps = 10, stop_after_steps = 0;
+  double checkpoint_every_minutes = 10;
+  std::string initial_weights, trace;
+  std::int64_t trace_steps = 1;
+  bool quiet = false, verbose = false;
+};
+
+/// Whether a run may go on with another value of a field.
+enum class Scope {
+  kRun,    ///< part of what the run computes: a checkpoint of another value is refused
+  kStart,  ///< of this start only
+};
+
+/// Calls visit(flag, value, scope, help) for every field: the one list that the command line, the configuration file,
+/// the checkpoint and the trace go by. A flag's name is also its key in TOML and JSON.
+template <class Config, class Visit>
+void for_each_field(Config& c, Visit&& visit) {
+  using enum Scope;
+  visit("data", c.data, kStart, "dataset: one packed file or a folder of shards");
+  visit("output", c.output, kStart, "run folder; made if missing; if it holds a checkpoint, the run goes on");
+  visit("architecture", c.architecture, kRun, "resnet18, resnet34, resnet50, resnet101 or resnet152");
+  visit("stem", c.stem, kRun, "imagenet (7x7 stride 2, max pool), small (3x3 stride 1) or tiny (3x3 stride 2)");
+  visit("projector", c.projector, kRun, "widths of the projector's layers, joined by -");
+  visit("image-size", c.image_size, kRun, "side of a view in pixels");
+  visit("epochs", c.epochs, kRun, "passes over the images");
+  visit("batch-size", c.batch_size, kRun, "images per step over all ranks");
+  visit("learning-rate-weights", c.learning_rate_weights, kRun, "base rate of weights, times batch-size/256");
+  visit("learning-rate-biases", c.learning_rate_biases, kRun, "base rate of all 1-D tensors, times batch-size/256");
+  visit("weight-decay", c.weight_decay, kRun, "weight decay of weights");
+  visit("lambd", c.lambd, kRun, "weight of the off-diagonal term");
+  visit("warmup-epochs", c.warmup_epochs, kRun, "epochs of linear warm-up, then a cosine");
+  visit("momentum", c.momentum, kRun, "momentum of LARS");
+  visit("lars-eta", c.lars_eta, kRun, "trust coefficient of LARS; 0.02 with --lars-clip suits small data sets");
+  visit("lars-clip", c.lars_clip, kRun, "limit LARS's trust ratio to min(q/rate, 1)");
+  visit("reference-world-size", c.reference_world_size, kRun,
+        "gradients are divided by this, whatever the number of ranks");
+  visit("loss-form", c.loss_form, kRun, "auto (by cost), direct or gram: one loss, two ways to compute it");
+  visit("last-batch", c.last_batch, kRun,
+        "drop: an epoch ends with its last full batch; official: fill it up from the start");
+  visit("augmentation", c.augmentation, kRun,
+        "preset: reference, notes or none; the flags below override single steps");
+  visit("crop", c.crop, kRun, "random: random resized crop; center: shorter side to image-size, then the centre");
+  visit("crop-scale-min", c.crop_scale_min, kRun, "smallest area of a random crop, as a share of the image");
+  visit("crop-scale-max", c.crop_scale_max, kRun, "largest area of a random crop, as a share of the image");
+  visit("flip", c.flip, kRun, "probability of a horizontal flip");
+  visit("jitter", c.jitter, kRun, "probability of colour jitter");
+  visit("brightness", c.brightness, kRun, "brightness factor in 1 -+ this");
+  visit("contrast", c.contrast, kRun, "contrast factor in 1 -+ this");
+  visit("saturation", c.saturation, kRun, "saturation factor in 1 -+ this");
+  visit("hue", c.hue, kRun, "hue shift in -+ this, in turns, at most 0.5");
+  visit("grey", c.grey, kRun, "probability of grey");
+  visit("blur-1", c.blur_1, kRun, "probability of Gaussian blur, view 1");
+  visit("blur-2", c.blur_2, kRun, "probability of Gaussian blur, view 2");
+  visit("blur-sigma-min", c.blur_sigma_min, kRun, "smallest blur in pixels");
+  visit("blur-sigma-max", c.blur_sigma_max, kRun, "largest blur in pixels");
+  visit("solarize-1", c.solarize_1, kRun, "probability of solarisation at 128, view 1");
+  visit("solarize-2", c.solarize_2, kRun, "probability of solarisation at 128, view 2");
+  visit("on-corrupt", c.on_corrupt, kRun, "stop, or replace an unreadable image by the next readable one");
+  visit("seed", c.seed, kRun, "seed of weights, order and augmentation");
+  visit("precision", c.precision, kRun, "auto (the best the device does well), fp32 or bf16");
+  visit("device", c.device, kStart, "auto, cpu or cuda");
+  visit("workers", c.workers, kStart, "loader threads per rank; 0: this rank's share of the cores");
+  visit("threads", c.threads, kStart,
+        "compute threads per CPU rank; 0: OMP_NUM_THREADS, else this rank's share of the cores");
+  visit("checkpoint-every-steps", c.checkpoint_every_steps, kStart,
+        "steps between checkpoints; 0: by time and epoch only");
+  visit("checkpoint-every-minutes", c.checkpoint_every_minutes, kStart,
+        "minutes between checkpoints; 0: never by time");
+  visit("log-every-steps", c.log_every_steps, kStart, "steps between lines of metrics.jsonl and of a log");
+  visit("stop-after-steps", c.stop_after_steps, kStart,
+        "stop with a checkpoint (exit 75) after so many steps of this start; 0: off");
+  visit("initial-weights", c.initial_weights, kRun, "safetensors file: backbone, projector or both");
+  visit("trace", c.trace, kStart, "HDF5 file that receives everything about the first steps of this start");
+  visit("trace-steps", c.trace_steps, kStart, "steps to trace");
+  visit("quiet", c.quiet, kStart, "errors and warnings only");
+  visit("verbose", c.verbose, kStart, "say more");
+}
+
+/// Names of the published points and what each sets, for help.
+std::vector<std::string> preset_names();
+/// @throws ConfigError for an unknown name, with the names there are.
+PretrainConfig preset(const std::string& name);
+
+/// Checks every value and the values against each other, and replaces what the augmentation preset decides by numbers.
+/// @throws ConfigError naming the flag, its value and the remedy.
+void resolve(PretrainConfig& config);
+
+/// 8192-8192-8192 as numbers. @throws ConfigError.
+std::vector<std::int64_t> parse_projector(const std::string& text);
+
+std::string to_json(const PretrainConfig& config);
+std::string to_toml(const PretrainConfig& config);
+
+/// The kRun fields of a checkpoint's configuration (JSON) that differ, as `flag: was X, is Y`.
+std::vector<std::string> contradictions(const std::string& checkpoint_json, const PretrainConfig& config);
+
+}  // namespace barlow::train

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+namespace barlow::train {
+
+/// One line of metrics.jsonl.
+struct StepMetrics {
+  std::int64_t step = 0;  ///< steps done
+  double epoch = 0;
+  double loss = 0, on_diagonal = 0, off_diagonal = 0, noise_floor = 0;
+  double learning_rate_weights = 0, learning_rate_biases = 0;
+  double gradient_norm = 0;
+  double images_per_second = 0;  ///< over all ranks, since the last line; an image is two views
+  double loader_wait_share = 0;  ///< of the time since the last line
+};
+
+/// Appends to metrics.jsonl; each line is in the file when record() returns. Used by one rank.
+class MetricsFile {
+ public:
+  /// Keeps the lines up to `steps_done` of an earlier start and drops what a lost part of the run wrote after them.
+  /// @throws StorageError.
+  MetricsFile(const std::filesystem::path& path, std::int64_t steps_done);
+  ~MetricsFile();
+  MetricsFile(const MetricsFile&) = delete;
+  MetricsFile& operator=(const MetricsFile&) = delete;
+
+  /// @throws StorageError.
+  void record(const StepMetrics& metrics);
+
+ private:
+  std::filesystem::path path_;
+  std::FILE* file_ = nullptr;
+};
+
+/// For people: `step 120/11,500 (1 %)  loss 812.3 (on 640.1, off 172.2; noise floor 167.0) ...`.
+std::string to_line(const StepMetrics& metrics, std::int64_t total_steps, double seconds_left);
+
+/// `3 d 04 h`, `2 h 05 min`, `4 min 10 s`, `12 s`.
+std::string to_duration(double seconds);
+
+}  // namespace barlow::train

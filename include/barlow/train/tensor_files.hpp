@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "barlow/nn/parameters.hpp"
+
+namespace barlow::train {
+
+/// One tensor of a store in the layout of files, on the host. Waits for the device.
+std::vector<float> tensor_to_host(Backend& backend, const nn::Parameter& parameter, ConstTensorView device);
+/// The other way round; waits until `values` is no longer needed.
+void tensor_to_device(Backend& backend, const nn::Parameter& parameter, const std::vector<float>& values,
+                      TensorView device);
+
+/// Takes the weights that a safetensors file has: all of the backbone, all of the projector, or both. Names of the
+/// backbone may lack the prefix `backbone.`; names that the model does not have (such as `fc.weight`) are ignored.
+/// @throws DataError naming file and tensor when a shape differs, or a part is there only in part.
+void load_initial_weights(const std::filesystem::path& file, nn::ParameterStore& store, Backend& backend);
+
+/// Writes the backbone under torchvision's names, num_batches_tracked included. @throws StorageError.
+void export_backbone(const std::filesystem::path& file, const nn::ParameterStore& store, Backend& backend);
+
+}  // namespace barlow::train

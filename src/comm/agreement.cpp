@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "barlow/comm/agreement.hpp"
+
+#include <new>
+
+namespace barlow {
+namespace {
+
+struct Failure {
+  int exit_code = kExitFinished;
+  std::string message;
+};
+
+Failure describe(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const AgreedError& e) {
+    return {e.exit_code(), e.what()};
+  } catch (const UserError& e) {
+    return {kExitRefused, e.what()};
+  } catch (const std::bad_alloc&) {
+    return {kExitFailed, "out of memory"};
+  } catch (const std::exception& e) {
+    return {kExitFailed, e.what()};
+  }
+}
+
+}  // namespace
+
+void settle(const MpiSession& session, const std::exception_ptr& error) {
+  if (session.max(error ? 1 : 0) == 0) return;
+  const Failure mine = error ? describe(error) : Failure{};
+  // The exit code travels as the text's first character.
+  const auto all = session.gather(std::string(1, static_cast<char>('0' + mine.exit_code)) + mine.message);
+  int failed = 0, first = -1;
+  for (int rank = 0; rank < session.world_size(); ++rank) {
+    if (all[static_cast<std::size_t>(rank)][0] == '0') continue;
+    ++failed;
+    if (first < 0) first = rank;
+  }
+  const auto hosts = session.gather(session.host());
+  const std::string& text = all[static_cast<std::size_t>(first)];
+  std::string message = text.substr(1);
+  if (failed < session.world_size()) {
+    message = "[rank " + std::to_string(first) + " of " + std::to_string(session.world_size()) + ", " +
+              hosts[static_cast<std::size_t>(first)] + "] " + message;
+  }
+  throw AgreedError(message, text[0] - '0');
+}
+
+}  // namespace barlow

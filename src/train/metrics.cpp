@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "barlow/train/metrics.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "barlow/base/error.hpp"
+
+namespace barlow::train {
+namespace {
+
+/// The lines of steps up to `steps_done`; a last line cut short by a kill is dropped too.
+std::string lines_up_to(const std::filesystem::path& path, std::int64_t steps_done) {
+  std::string kept;
+  std::ifstream input(path);
+  for (std::string line; std::getline(input, line);) {
+    const auto object = nlohmann::json::parse(line, nullptr, false);
+    if (!object.is_object() || object.value("step", INT64_MAX) > steps_done) break;
+    kept += line + "\n";
+  }
+  return kept;
+}
+
+}  // namespace
+
+MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t steps_done) : path_(path) {
+  const std::string kept = lines_up_to(path, steps_done);
+  const std::filesystem::path temporary = path.string() + ".tmp";
+  {
+    std::ofstream output(temporary, std::ios::trunc);
+    output << kept;
+    if (!output.flush()) throw StorageError("cannot write \"" + temporary.string() + "\": " + std::strerror(errno));
+  }
+  std::filesystem::rename(temporary, path);
+  file_ = std::fopen(path.c_str(), "a");
+  if (file_ == nullptr) throw StorageError("cannot write \"" + path.string() + "\": " + std::strerror(errno));
+}
+
+MetricsFile::~MetricsFile() {
+  if (file_ != nullptr) std::fclose(file_);
+}
+
+void MetricsFile::record(const StepMetrics& m) {
+  nlohmann::ordered_json object = {{"step", m.step},
+                                   {"epoch", m.epoch},
+                                   {"loss", m.loss},
+                                   {"on_diagonal", m.on_diagonal},
+                                   {"off_diagonal", m.off_diagonal},
+                                   {"noise_floor", m.noise_floor},
+                                   {"learning_rate_weights", m.learning_rate_weights},
+                                   {"learning_rate_biases", m.learning_rate_biases},
+                                   {"gradient_norm", m.gradient_norm},
+                                   {"images_per_second", m.images_per_second},
+                                   {"loader_wait_share", m.loader_wait_share},
+                                   {"time", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))}};
+  const std::string line = object.dump() + "\n";
+  if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0) {
+    throw StorageError("cannot write \"" + path_.string() + "\": " + std::strerror(errno));
+  }
+}
+
+std::string to_line(const StepMetrics& m, std::int64_t total_steps, double seconds_left) {
+  return fmt::format(
+      "step {}/{}  epoch {:.2f}  loss {:.4g} (on {:.4g}, off {:.4g}; noise floor {:.4g})  rate {:.3g}  {:.4g} images/s "
+      " waits {:.0f} %  {} left",
+      m.step, total_steps, m.epoch, m.loss, m.on_diagonal, m.off_diagonal, m.noise_floor, m.learning_rate_weights,
+      m.images_per_second, 100 * m.loader_wait_share, to_duration(seconds_left));
+}
+
+std::string to_duration(double seconds) {
+  const auto s = static_cast<long long>(std::llround(std::max(0.0, seconds)));
+  if (s >= 86400) return fmt::format("{} d {:02} h", s / 86400, s % 86400 / 3600);
+  if (s >= 3600) return fmt::format("{} h {:02} min", s / 3600, s % 3600 / 60);
+  if (s >= 60) return fmt::format("{} min {:02} s", s / 60, s % 60);
+  return fmt::format("{} s", s);
+}
+
+}  // namespace barlow::train
