@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "barlow/comm/mpi_session.hpp"
+#include "barlow/nn/pass.hpp"
+#include "barlow/train/hdf5_file.hpp"
+#include "barlow/train/metrics.hpp"
+
+namespace barlow::train {
+
+/// Writes everything about a few steps to an HDF5 file: views, sample ids and embeddings of the global batch,
+/// parameters before and after, gradients as LARS receives them, running statistics. Rank 0 writes; the functions are
+/// collective and are called in this order within a step. Slow: for checking, not for training.
+class Trace {
+ public:
+  /// @throws StorageError on rank 0.
+  Trace(const std::string& path, std::int64_t num_steps, const std::string& configuration_json,
+        const MpiSession& session);
+
+  bool wants(std::int64_t step, std::int64_t first_step) const { return step - first_step < num_steps_; }
+  void begin(std::int64_t step, const nn::ParameterStore& store, Backend& backend);
+  /// @param images [2b,S,S,3] and embeddings [2b,D] of this rank, in the compute type, view 1 first
+  void record_forward(nn::Pass& pass, const std::vector<std::int64_t>& local_sample_ids, const Activation& images,
+                      const Activation& embeddings);
+  void record_gradients(const nn::ParameterStore& store, Backend& backend);
+  void end(const nn::ParameterStore& store, Backend& backend, const StepMetrics& metrics);
+  /// After the last step. @throws StorageError.
+  void close();
+
+ private:
+  void write_parameters(const std::string& group, const nn::ParameterStore& store, Backend& backend, bool gradients);
+  /// [2b,...] of every rank as f32 [2,B,...] on rank 0.
+  void write_gathered(nn::Pass& pass, const std::string& name, const Activation& local);
+
+  const MpiSession& session_;
+  std::int64_t num_steps_;
+  std::optional<Hdf5File> file_;
+  std::string group_;
+};
+
+}  // namespace barlow::train

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "barlow/backend/make_backend.hpp"
+#include "barlow/base/log.hpp"
+#include "barlow/comm/make_collectives.hpp"
+#include "barlow/train/config.hpp"
+#include "barlow/train/trainer.hpp"
+#include "command_line.hpp"
+#include "commands.hpp"
+
+namespace barlow::app {
+namespace {
+
+struct Request {
+  train::PretrainConfig config;
+  std::string preset;
+  bool check_config = false;
+};
+
+void add_option(CLI::App& command, const std::string& flag, bool& value, const char* help) {
+  command.add_flag("--" + flag + "{true}", value, help);
+}
+
+template <class T>
+void add_option(CLI::App& command, const std::string& flag, T& value, const char* help) {
+  CLI::Option* option = command.add_option("--" + flag, value, help);
+  if constexpr (std::is_same_v<T, double>) {
+    if (value == train::kFromPreset) {
+      option->default_str("of the preset");
+      return;
+    }
+  }
+  option->capture_default_str();
+}
+
+/// One parse of the command line over the values that `request` already has.
+std::optional<int> parse_over(Request& request, int argc, char** argv, const MpiSession& session) {
+  CLI::App command(
+      "Pre-trains a ResNet without labels (Barlow Twins) on packed images. Started under mpirun or srun, the ranks\n"
+      "share the work; started alone, it is one rank. If RUN holds a checkpoint, the run goes on from there.\n"
+      "Exit codes: 0 finished, 75 stopped with a checkpoint (start it again to go on), 2 refused, 1 anything else.",
+      "barlow pretrain");
+  command.set_config("--config", "", "TOML file with any of these flags as keys; the command line wins");
+  command.allow_config_extras(CLI::config_extras_mode::error);
+  command.add_option("--preset", request.preset,
+                     fmt::format("start from a published point: {}", fmt::join(train::preset_names(), ", ")));
+  command.add_flag("--check-config", request.check_config, "print the resolved configuration as TOML and exit");
+  train::for_each_field(request.config, [&](const char* flag, auto& value, train::Scope, const char* help) {
+    add_option(command, flag, value, help);
+  });
+  return parse(command, argc, argv, session);
+}
+
+}  // namespace
+
+int pretrain_command(int argc, char** argv, MpiSession& session) {
+  Request request;
+  if (const auto exit_code = parse_over(request, argc, argv, session)) return *exit_code;
+  if (!request.preset.empty()) {
+    request.config = collectively(session, [&] { return train::preset(request.preset); });
+    parse_over(request, argc, argv, session);
+  }
+  train::PretrainConfig& config = request.config;
+  collectively(session, [&] { train::resolve(config); });
+  if (request.check_config) {
+    if (session.is_root()) fmt::print("{}", train::to_toml(config));
+    return kExitFinished;
+  }
+  const auto level = config.quiet ? log::Level::kQuiet : config.verbose ? log::Level::kVerbose : log::Level::kNormal;
+  log::configure(level, session.is_root());
+
+  const auto backend = collectively(session, [&] {
+    return make_backend(config.device, session.local_rank(), session.local_size(), static_cast<int>(config.threads));
+  });
+  const auto collectives = make_collectives(session);
+  const train::Outcome outcome = train::pretrain(config, {session, *backend, *collectives});
+  return outcome == train::Outcome::kFinished ? kExitFinished : kExitStopped;
+}
+
+}  // namespace barlow::app

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run_plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+
+#include "barlow/base/error.hpp"
+
+namespace barlow::train {
+namespace {
+
+DType choose_dtype(const PretrainConfig& config, const Backend& backend) {
+  const DType dtype = config.precision == "auto"   ? backend.preferred_dtype()
+                      : config.precision == "bf16" ? DType::kBF16
+                                                   : DType::kF32;
+  if (!backend.supports(dtype)) {
+    throw ConfigError(fmt::format("--precision {}: {} does not compute in it; use --precision fp32", config.precision,
+                                  backend.description()));
+  }
+  return dtype;
+}
+
+std::int64_t share_of(std::int64_t batch_size, int world_size) {
+  if (batch_size % world_size != 0) {
+    throw ConfigError(fmt::format("--batch-size {} cannot be shared by {} ranks; give a multiple of {}", batch_size,
+                                  world_size, world_size));
+  }
+  return batch_size / world_size;
+}
+
+data::Sampler make_sampler(const PretrainConfig& config, const data::Dataset& dataset) {
+  if (dataset.size() < config.batch_size) {
+    throw ConfigError(fmt::format("--batch-size {}: the dataset \"{}\" has only {} images; give a smaller batch",
+                                  config.batch_size, config.data, dataset.size()));
+  }
+  return {dataset.size(), config.batch_size, static_cast<std::uint64_t>(config.seed),
+          config.last_batch == "drop" ? data::LastBatch::kDrop : data::LastBatch::kOfficial};
+}
+
+data::AugmentationOptions make_augmentation(const PretrainConfig& c) {
+  auto options = data::AugmentationOptions::reference(static_cast<int>(c.image_size));
+  for (int i = 0; i < 2; ++i) {
+    auto& view = options.views[i];
+    view.crop = c.crop == "random";
+    view.crop_scale_min = c.crop_scale_min;
+    view.crop_scale_max = c.crop_scale_max;
+    view.flip = c.flip;
+    view.jitter = c.jitter;
+    view.brightness = c.brightness;
+    view.contrast = c.contrast;
+    view.saturation = c.saturation;
+    view.hue = c.hue;
+    view.grey = c.grey;
+    view.blur = i == 0 ? c.blur_1 : c.blur_2;
+    view.blur_sigma_min = c.blur_sigma_min;
+    view.blur_sigma_max = c.blur_sigma_max;
+    view.solarize = i == 0 ? c.solarize_1 : c.solarize_2;
+  }
+  return options;
+}
+
+int choose_workers(const PretrainConfig& config, const MpiSession& session) {
+  if (config.workers > 0) return static_cast<int>(config.workers);
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(cores / session.local_size(), 1, 16);
+}
+
+}  // namespace
+
+RunPlan::RunPlan(const PretrainConfig& c, const data::Dataset& dataset, const Runtime& runtime)
+    : dtype(choose_dtype(c, runtime.backend)),
+      local_batch(share_of(c.batch_size, runtime.session.world_size())),
+      steps_per_epoch(0),
+      total_steps(0),
+      sampler(make_sampler(c, dataset)),
+      augmentation(make_augmentation(c)),
+      schedule({}, 1, 0, 1) {
+  steps_per_epoch = sampler.steps_per_epoch();
+  const auto steps_in = [&](double epochs) {
+    return static_cast<std::int64_t>(std::llround(epochs * static_cast<double>(steps_per_epoch)));
+  };
+  total_steps = std::max<std::int64_t>(1, steps_in(c.epochs));
+  schedule = optim::Schedule({c.learning_rate_weights, c.learning_rate_biases}, c.batch_size, steps_in(c.warmup_epochs),
+                             total_steps);
+  loader.num_workers = choose_workers(c, runtime.session);
+  loader.corrupt_policy = c.on_corrupt == "stop" ? data::CorruptPolicy::kStop : data::CorruptPolicy::kReplace;
+  lars = {.weight_decay = static_cast<float>(c.weight_decay),
+          .momentum = static_cast<float>(c.momentum),
+          .eta = static_cast<float>(c.lars_eta),
+          .clip = c.lars_clip};
+  loss = {.lambda = static_cast<float>(c.lambd),
+          .gradient_scale = 1.0F / static_cast<float>(c.reference_world_size),
+          .form = ssl::parse_loss_form(c.loss_form)};
+}
+
+}  // namespace barlow::train

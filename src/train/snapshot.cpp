@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "barlow/train/snapshot.hpp"
+
+#include <algorithm>
+
+#include "barlow/train/hdf5_file.hpp"
+
+namespace barlow::train {
+
+Snapshot::Snapshot(const MpiSession& session, const data::HostBatch& batch, std::int64_t image_size,
+                   ConstTensorView normalized)
+    : width_(std::min(kMaxWidth, normalized.shape[1])) {
+  const std::int64_t b = normalized.shape[0] / 2;
+  const std::int64_t n = std::min(kMaxImages, b);
+  const auto image_bytes = static_cast<std::size_t>(image_size * image_size * 3);
+  views_shape_ = {2, n, image_size, image_size, 3};
+  for (std::int64_t view = 0; view < 2; ++view) {
+    const auto* first = batch.images.data() + static_cast<std::size_t>(view * b) * image_bytes;
+    views_.insert(views_.end(), first, first + static_cast<std::size_t>(n) * image_bytes);
+  }
+
+  const std::int64_t D = normalized.shape[1];
+  const float* zh = normalized.as<float>();
+  std::vector<double> sums(static_cast<std::size_t>(width_ * width_), 0.0);
+  for (std::int64_t image = 0; image < b; ++image) {
+    for (std::int64_t i = 0; i < width_; ++i) {
+      const double first = zh[image * D + i];
+      for (std::int64_t j = 0; j < width_; ++j)
+        sums[static_cast<std::size_t>(i * width_ + j)] += first * zh[(b + image) * D + j];
+    }
+  }
+  check_mpi(MPI_Allreduce(MPI_IN_PLACE, sums.data(), static_cast<int>(sums.size()), MPI_DOUBLE, MPI_SUM,
+                          session.communicator()));
+  const double count = static_cast<double>(b) * session.world_size();
+  for (const double sum : sums) correlation_.push_back(static_cast<float>(sum / count));
+}
+
+void Snapshot::write(const std::filesystem::path& run, std::int64_t step) const {
+  const auto temporary = run / "snapshot.h5.tmp";
+  Hdf5File file = Hdf5File::create(temporary);
+  file.write("views", ConstTensorView(views_.data(), DType::kU8, views_shape_));
+  file.write("cross_correlation", ConstTensorView(correlation_.data(), DType::kF32, {width_, width_}));
+  file.write_attribute("/", "step", step);
+  file.close();
+  std::filesystem::rename(temporary, run / "snapshot.h5");
+}
+
+}  // namespace barlow::train

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "start_report.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "barlow/base/log.hpp"
+#include "step.hpp"
+
+namespace barlow::train {
+namespace {
+
+constexpr double kGiB = 1024.0 * 1024 * 1024;
+
+void report_ranks(const Runtime& runtime) {
+  const auto hosts = runtime.session.gather(runtime.session.host());
+  const auto devices = runtime.session.gather(runtime.backend.description());
+  if (!runtime.session.is_root()) return;
+  std::map<std::string, int> places;
+  for (std::size_t rank = 0; rank < hosts.size(); ++rank) ++places[hosts[rank] + ": " + devices[rank]];
+  for (const auto& [place, count] : places) log::info(fmt::format("{:<8} {} x {}", "ranks", count, place));
+  for (std::size_t rank = 0; rank < hosts.size(); ++rank)
+    log::debug(fmt::format("rank {}: {}, {}", rank, hosts[rank], devices[rank]));
+}
+
+}  // namespace
+
+void report_start(const PretrainConfig& config, const RunPlan& plan, const data::Dataset& dataset,
+                  const Runtime& runtime) {
+  report_ranks(runtime);
+  if (!runtime.session.is_root()) return;
+  nn::ParameterLayout layout;
+  const Model model(layout, config);
+  const auto memory = TrainingStep::measure(config, plan, runtime.session.world_size());
+  const auto form = ssl::choose_form(plan.loss.form, config.batch_size, model.embedding_width());
+  log::info(fmt::format("{:<8} {} ({} stem), projector {}: {:.1f} M parameters, {}", "model", config.architecture,
+                        config.stem, config.projector, static_cast<double>(layout.num_trained()) * 1e-6,
+                        name_of(plan.dtype)));
+  log::info(fmt::format("{:<8} {:.2f} GiB per rank: parameters {:.2f}, activations {:.2f}", "memory",
+                        static_cast<double>(memory.parameters_bytes + memory.activations_bytes) / kGiB,
+                        static_cast<double>(memory.parameters_bytes) / kGiB,
+                        static_cast<double>(memory.activations_bytes) / kGiB));
+  log::info(fmt::format("{:<8} {}: {} images, {} loader threads per rank", "data", config.data, dataset.size(),
+                        plan.loader.num_workers));
+  log::info(fmt::format("{:<8} {} steps of {} images ({} per rank), {} per epoch; {} loss, noise floor {:.4g}", "run",
+                        plan.total_steps, config.batch_size, plan.local_batch, plan.steps_per_epoch,
+                        form == ssl::LossForm::kGram ? "Gram" : "direct",
+                        ssl::noise_floor(config.lambd, model.embedding_width(), config.batch_size)));
+}
+
+}  // namespace barlow::train

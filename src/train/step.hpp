@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "barlow/data/loader.hpp"
+#include "barlow/optim/gradient_reducer.hpp"
+#include "barlow/train/model.hpp"
+#include "barlow/train/trace.hpp"
+#include "run_plan.hpp"
+
+namespace barlow::train {
+
+/// The training step: model, parameters, activations and optimiser of one rank. Everything is allocated in the
+/// constructor, so that the first step is the last that can lack memory.
+class TrainingStep {
+ public:
+  struct Memory {
+    std::size_t parameters_bytes, activations_bytes;
+  };
+  /// What one step needs, found by running it on a backend that only measures.
+  static Memory measure(const PretrainConfig& config, const RunPlan& plan, int world_size);
+
+  TrainingStep(const PretrainConfig& config, const RunPlan& plan, Backend& backend, Collectives& collectives);
+  TrainingStep(const TrainingStep&) = delete;
+  TrainingStep& operator=(const TrainingStep&) = delete;
+
+  struct Result {
+    double on_diagonal, off_diagonal;
+    /// Set when the loss or a gradient is not finite, to its name; the weights have not been touched then.
+    std::optional<std::string> non_finite;
+  };
+  /// One step on this rank's part of the batch. Collective. @param trace  may be null
+  Result run(const data::HostBatch& batch, optim::Schedule::Rates rates, Trace* trace);
+
+  nn::ParameterStore& store() { return store_; }
+  double gradient_norm() const { return lars_.gradient_norm(); }
+  /// f32 [2b,D] on the host: the normalised embeddings of the latest step.
+  std::vector<float> normalized_embeddings();
+
+ private:
+  TrainingStep(const PretrainConfig& config, const RunPlan& plan, Backend& backend, Collectives& collectives,
+               Buffer memory);
+  Activation upload(nn::Pass& pass, const data::HostBatch& batch);
+
+  const RunPlan& plan_;
+  std::int64_t image_size_;
+  Backend& backend_;
+  Collectives& collectives_;
+  nn::ParameterLayout layout_;
+  Model model_;
+  nn::ParameterStore store_;
+  Arena arena_;
+  optim::GradientReducer reducer_;
+  optim::Lars lars_;
+  Activation normalized_;
+};
+
+}  // namespace barlow::train

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "barlow/train/trainer.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "barlow/base/clock.hpp"
+#include "barlow/base/log.hpp"
+#include "barlow/comm/agreement.hpp"
+#include "barlow/train/checkpoint.hpp"
+#include "barlow/train/metrics.hpp"
+#include "barlow/train/snapshot.hpp"
+#include "barlow/train/stop_signal.hpp"
+#include "barlow/train/tensor_files.hpp"
+#include "run_plan.hpp"
+#include "start_report.hpp"
+#include "step.hpp"
+
+namespace barlow::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What the ranks decide together between two steps; the largest wish wins.
+enum class Verdict : long long { kGoOn, kCheckpoint, kStop, kFail };
+
+class Run {
+ public:
+  Run(const PretrainConfig& config, const Runtime& runtime)
+      : config_(config),
+        runtime_(runtime),
+        session_(runtime.session),
+        dataset_(collectively(session_, [&] { return data::Dataset::open(config.data); })),
+        plan_(collectively(session_, [&] { return RunPlan(config, dataset_, runtime); })),
+        checkpoints_(config.output) {}
+
+  Outcome train();
+
+ private:
+  void prepare_folder() const;
+  void restore(TrainingStep& step);
+  Verdict agree(data::Loader& loader, data::HostBatch& batch, std::int64_t steps_done);
+  StepMetrics measure(const TrainingStep::Result& result, optim::Schedule::Rates rates, std::int64_t steps_done,
+                      TrainingStep& step) const;
+  void record(StepMetrics metrics, data::Loader& loader);
+  void save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch);
+  [[noreturn]] void fail_non_finite(const std::string& what, std::int64_t step) const;
+  void finish(TrainingStep& step);
+
+  const PretrainConfig& config_;
+  const Runtime& runtime_;
+  MpiSession& session_;
+  data::Dataset dataset_;
+  RunPlan plan_;
+  CheckpointFolder checkpoints_;
+  StopSignal stop_;
+  RunState state_;
+  std::int64_t first_step_ = 0;
+  std::optional<MetricsFile> metrics_;
+  Stopwatch since_checkpoint_, since_record_, since_start_;
+  double waited_at_record_ = 0;
+  std::int64_t step_at_record_ = 0;
+};
+
+Outcome Run::train() {
+  collectively(session_, [&] { prepare_folder(); });
+  report_start(config_, plan_, dataset_, runtime_);
+  TrainingStep step(config_, plan_, runtime_.backend, runtime_.collectives);
+  restore(step);
+
+  data::Loader loader(dataset_, plan_.sampler, plan_.augmentation, plan_.loader,
+                      static_cast<std::uint64_t>(config_.seed), session_.rank(), session_.world_size(), first_step_,
+                      plan_.total_steps - first_step_);
+  std::optional<Trace> trace;
+  if (!config_.trace.empty()) {
+    trace =
+        collectively(session_, [&] { return Trace(config_.trace, config_.trace_steps, to_json(config_), session_); });
+  }
+
+  since_start_.restart();
+  std::int64_t done = first_step_;
+  while (done < plan_.total_steps) {
+    data::HostBatch batch;
+    const Verdict verdict = agree(loader, batch, done);
+    if (verdict == Verdict::kStop) {
+      save(step, done, nullptr);
+      if (session_.is_root())
+        log::info(fmt::format("stopped on request after step {}; start the same command again to go on", done));
+      return Outcome::kStopped;
+    }
+    if (verdict == Verdict::kCheckpoint) save(step, done, nullptr);
+
+    Trace* const tracing = trace && trace->wants(done, first_step_) ? &*trace : nullptr;
+    if (tracing != nullptr) tracing->begin(done, step.store(), runtime_.backend);
+    const optim::Schedule::Rates rates = plan_.schedule.at(done);
+    const TrainingStep::Result result = step.run(batch, rates, tracing);
+    if (result.non_finite) fail_non_finite(*result.non_finite, done);
+    ++done;
+
+    const StepMetrics metrics = measure(result, rates, done, step);
+    if (tracing != nullptr) tracing->end(step.store(), runtime_.backend, metrics);
+    if (trace && !trace->wants(done, first_step_)) trace->close();
+    if (done % config_.log_every_steps == 0 || done == plan_.total_steps) record(metrics, loader);
+    if (done % plan_.steps_per_epoch == 0 || done == plan_.total_steps) save(step, done, &batch);
+    loader.recycle(std::move(batch));
+  }
+  finish(step);
+  return Outcome::kFinished;
+}
+
+void Run::prepare_folder() const {
+  if (!session_.is_root()) return;
+  const fs::path run(config_.output);
+  std::error_code error;
+  fs::create_directories(run, error);
+  if (error)
+    throw ConfigError(fmt::format("--output \"{}\": cannot make the folder: {}", config_.output, error.message()));
+  if (checkpoints_.has_checkpoint()) return;  // config.toml describes the run that is there
+  std::ofstream file(run / "config.toml");
+  file << to_toml(config_);
+  if (!file.flush()) throw ConfigError(fmt::format("--output \"{}\": cannot write config.toml there", config_.output));
+}
+
+/// Rank 0 reads; the others receive.
+void Run::restore(TrainingStep& step) {
+  nn::ParameterStore& store = step.store();
+  collectively(session_, [&] {
+    if (!checkpoints_.has_checkpoint()) {
+      nn::initialize(store, runtime_.backend, static_cast<std::uint64_t>(config_.seed));
+      if (!config_.initial_weights.empty()) load_initial_weights(config_.initial_weights, store, runtime_.backend);
+      return;
+    }
+    if (!session_.is_root()) return;
+    state_ = checkpoints_.load(store, runtime_.backend);
+    if (const auto differences = contradictions(state_.configuration, config_); !differences.empty()) {
+      throw ConfigError(fmt::format("run \"{}\" was begun with other settings ({}); give those, or another --output",
+                                    config_.output, fmt::join(differences, "; ")));
+    }
+    if (state_.data_fingerprint != dataset_.fingerprint()) {
+      throw ConfigError(
+          fmt::format("run \"{}\" was begun on other images than \"{}\" holds; give that dataset, or another --output",
+                      config_.output, config_.data));
+    }
+    ++state_.restarts;
+    log::info(fmt::format("going on after step {} of {}", state_.step, plan_.total_steps));
+  });
+  state_.step = session_.max(state_.step);
+  store.num_batches_tracked = session_.max(store.num_batches_tracked);
+  if (state_.step > 0) {
+    for (const TensorView tensor : {store.values(), store.momentum(), store.buffers()})
+      runtime_.collectives.broadcast(tensor);
+    store.refresh_compute_copy();
+  }
+  first_step_ = step_at_record_ = state_.step;
+  state_.configuration = to_json(config_);
+  state_.data_fingerprint = dataset_.fingerprint();
+  collectively(session_, [&] {
+    if (session_.is_root()) metrics_.emplace(fs::path(config_.output) / "metrics.jsonl", first_step_);
+  });
+}
+
+/// Takes the next batch and agrees with the other ranks on what comes next.
+Verdict Run::agree(data::Loader& loader, data::HostBatch& batch, std::int64_t steps_done) {
+  std::exception_ptr error;
+  try {
+    batch = loader.next();
+  } catch (const Error&) {
+    error = std::current_exception();
+  }
+  const std::int64_t done_now = steps_done - first_step_;
+  Verdict wish = Verdict::kGoOn;
+  const bool due_by_steps =
+      config_.checkpoint_every_steps > 0 && done_now > 0 && steps_done % config_.checkpoint_every_steps == 0;
+  const bool due_by_time =
+      config_.checkpoint_every_minutes > 0 && since_checkpoint_.elapsed_s() > 60 * config_.checkpoint_every_minutes;
+  if (due_by_steps || (session_.is_root() && due_by_time)) wish = Verdict::kCheckpoint;
+  const bool enough = config_.stop_after_steps > 0 && done_now >= config_.stop_after_steps;
+  if (stop_.received() != 0 || enough) wish = Verdict::kStop;
+  if (error) wish = Verdict::kFail;
+  const auto verdict = static_cast<Verdict>(session_.max(static_cast<long long>(wish)));
+  if (verdict == Verdict::kFail) settle(session_, error);
+  return verdict;
+}
+
+StepMetrics Run::measure(const TrainingStep::Result& result, optim::Schedule::Rates rates, std::int64_t steps_done,
+                         TrainingStep& step) const {
+  return {.step = steps_done,
+          .epoch = plan_.epoch_of(steps_done),
+          .loss = result.on_diagonal + result.off_diagonal,
+          .on_diagonal = result.on_diagonal,
+          .off_diagonal = result.off_diagonal,
+          .noise_floor = ssl::noise_floor(config_.lambd, parse_projector(config_.projector).back(), config_.batch_size),
+          .learning_rate_weights = rates.weights,
+          .learning_rate_biases = rates.biases,
+          .gradient_norm = step.gradient_norm()};
+}
+
+void Run::record(StepMetrics metrics, data::Loader& loader) {
+  const double elapsed = since_record_.restart();
+  const double waited = loader.wait_seconds() - waited_at_record_;
+  waited_at_record_ += waited;
+  metrics.images_per_second = static_cast<double>((metrics.step - step_at_record_) * config_.batch_size) / elapsed;
+  metrics.loader_wait_share = waited / elapsed;
+  step_at_record_ = metrics.step;
+  if (!session_.is_root()) return;
+  metrics_->record(metrics);
+  const double per_step = since_start_.elapsed_s() / static_cast<double>(metrics.step - first_step_);
+  const std::string line =
+      to_line(metrics, plan_.total_steps, per_step * static_cast<double>(plan_.total_steps - metrics.step));
+  if (log::is_terminal()) {
+    log::status_line(line);
+  } else {
+    log::info(line);
+  }
+}
+
+/// @param batch  the latest one, for a look at the run; null where it has not been computed
+void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch) {
+  state_.step = steps_done;
+  std::optional<Snapshot> snapshot;
+  if (batch != nullptr) {
+    const std::vector<float> zh = step.normalized_embeddings();
+    const Shape shape{2 * plan_.local_batch, parse_projector(config_.projector).back()};
+    snapshot.emplace(session_, *batch, config_.image_size, ConstTensorView(zh.data(), DType::kF32, shape));
+  }
+  if (session_.is_root()) {
+    const Stopwatch watch;
+    checkpoints_.save(state_, step.store(), runtime_.backend);
+    if (snapshot) snapshot->write(config_.output, steps_done);
+    log::debug(fmt::format("checkpoint after step {} in {:.2f} s", steps_done, watch.elapsed_s()));
+  }
+  session_.barrier();
+  since_checkpoint_.restart();
+}
+
+void Run::fail_non_finite(const std::string& what, std::int64_t step) const {
+  throw AgreedError(
+      fmt::format("step {}: {} is not finite; the weights of the step before are kept in the checkpoint. Lower "
+                  "--learning-rate-weights, or lengthen --warmup-epochs",
+                  step + 1, what),
+      kExitFailed);
+}
+
+void Run::finish(TrainingStep& step) {
+  log::status_line("");
+  if (!session_.is_root()) return;
+  const fs::path weights = fs::path(config_.output) / "backbone.safetensors";
+  export_backbone(weights, step.store(), runtime_.backend);
+  log::info(fmt::format("finished: {} steps; weights in {}", plan_.total_steps, weights.string()));
+}
+
+}  // namespace
+
+Outcome pretrain(const PretrainConfig& config, const Runtime& runtime) { return Run(config, runtime).train(); }
+
+}  // namespace barlow::train
