@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <numeric>
+#include <vector>
+
+#include "barlow/comm/agreement.hpp"
+#include "barlow/comm/make_collectives.hpp"
+#include "barlow/optim/gradient_reducer.hpp"
+#include "support/catch.hpp"
+#include "support/mpi_require.hpp"
+
+using namespace barlow;
+
+namespace {
+
+/// Sum over ranks r of (r + 1).
+float sum_of_ranks() {
+  const auto W = static_cast<float>(test_session().world_size());
+  return W * (W + 1) / 2;
+}
+
+}  // namespace
+
+TEST_CASE("sums, gathers and broadcasts") {
+  const MpiSession& session = test_session();
+  const auto collectives = make_collectives(session);
+  const auto mine = static_cast<float>(session.rank() + 1);
+
+  std::vector<float> values(1000, mine);
+  collectives->all_reduce_sum(TensorView(values.data(), DType::kF32, {1000}));
+  CHECK(values == std::vector<float>(1000, sum_of_ranks()));
+
+  std::vector<double> doubles(3, mine);
+  collectives->all_reduce_sum(TensorView(doubles.data(), DType::kF64, {3}));
+  CHECK(doubles == std::vector<double>(3, sum_of_ranks()));
+
+  const std::vector<float> local = {mine, -mine};
+  std::vector<float> gathered(2 * static_cast<std::size_t>(session.world_size()));
+  collectives->all_gather(ConstTensorView(local.data(), DType::kF32, {2}),
+                          TensorView(gathered.data(), DType::kF32, {static_cast<std::int64_t>(gathered.size())}));
+  for (std::size_t rank = 0; rank < gathered.size() / 2; ++rank) {
+    CHECK(gathered[2 * rank] == static_cast<float>(rank + 1));
+    CHECK(gathered[2 * rank + 1] == -static_cast<float>(rank + 1));
+  }
+
+  std::vector<float> root(5, mine);
+  collectives->broadcast(TensorView(root.data(), DType::kF32, {5}));
+  CHECK(root == std::vector<float>(5, 1.0F));
+}
+
+TEST_CASE("the reducer sums every gradient once, however it is cut") {
+  const MpiSession& session = test_session();
+  const auto collectives = make_collectives(session);
+  const std::int64_t bucket_bytes = GENERATE(4, 64, 1 << 20);
+  std::vector<float> gradients(1000);
+  optim::GradientReducer reducer(*collectives, TensorView(gradients.data(), DType::kF32, {1000}), bucket_bytes);
+  for (int step = 0; step < 2; ++step) {
+    for (std::size_t i = 0; i < gradients.size(); ++i)
+      gradients[i] = static_cast<float>(session.rank() + 1) * static_cast<float>(i);
+    for (const std::int64_t offset : {990, 500, 499, 3}) reducer.complete_from(offset);
+    reducer.finish();
+    for (std::size_t i = 0; i < gradients.size(); ++i) REQUIRE(gradients[i] == sum_of_ranks() * static_cast<float>(i));
+  }
+}
+
+TEST_CASE("an error of one rank is thrown by all") {
+  const MpiSession& session = test_session();
+  CHECK(collectively(session, [] { return 7; }) == 7);
+  const int failing = session.world_size() - 1;
+  try {
+    collectively(session, [&] {
+      if (session.rank() == failing) throw DataError("the file is bad");
+    });
+    FAIL("nothing was thrown");
+  } catch (const AgreedError& error) {
+    CHECK(error.exit_code() == kExitRefused);
+    CHECK_THAT(error.what(), Catch::Matchers::Contains("the file is bad"));
+    if (session.world_size() > 1)
+      CHECK_THAT(error.what(), Catch::Matchers::Contains("rank " + std::to_string(failing)));
+  }
+}

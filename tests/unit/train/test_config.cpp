@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cmath>
+
+#include "barlow/base/error.hpp"
+#include "barlow/train/config.hpp"
+#include "support/catch.hpp"
+
+using namespace barlow;
+using namespace barlow::train;
+
+namespace {
+
+PretrainConfig valid() {
+  PretrainConfig config;
+  config.data = "d.h5";
+  config.output = "run";
+  return config;
+}
+
+std::string message_of(PretrainConfig config) {
+  try {
+    resolve(config);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("the augmentation preset decides what the user left open") {
+  PretrainConfig config = valid();
+  config.blur_2 = 0.7;
+  resolve(config);
+  CHECK(config.blur_1 == 1);
+  CHECK(config.blur_2 == 0.7);
+  CHECK(config.solarize_2 == 0.2);
+
+  config = valid();
+  config.augmentation = "notes";
+  resolve(config);
+  CHECK(config.blur_1 == 0.5);
+  CHECK(config.solarize_2 == 0);
+}
+
+TEST_CASE("refusals name the flag and the value") {
+  PretrainConfig config = valid();
+  config.stem = "huge";
+  CHECK_THAT(message_of(config), Catch::Matchers::Contains("--stem") && Catch::Matchers::Contains("huge"));
+  config = valid();
+  config.momentum = 1;
+  CHECK_THAT(message_of(config), Catch::Matchers::Contains("--momentum 1"));
+  config = valid();
+  config.lambd = std::nan("");
+  CHECK_THAT(message_of(config), Catch::Matchers::Contains("--lambd nan"));
+  config = valid();
+  config.projector = "64--64";
+  CHECK_THAT(message_of(config), Catch::Matchers::Contains("--projector"));
+  config = valid();
+  config.data.clear();
+  CHECK_THAT(message_of(config), Catch::Matchers::Contains("--data"));
+}
+
+TEST_CASE("projector widths") {
+  CHECK(parse_projector("8192-8192-8192") == std::vector<std::int64_t>{8192, 8192, 8192});
+  CHECK(parse_projector("64") == std::vector<std::int64_t>{64});
+  for (const char* wrong : {"", "-", "64-", "0", "64x64", "99999999999999999999"})
+    CHECK_THROWS_AS(parse_projector(wrong), ConfigError);
+}
+
+TEST_CASE("a checkpoint's configuration must agree where the run depends on it") {
+  PretrainConfig config = valid();
+  const std::string saved = to_json(config);
+  config.workers = 7;
+  config.data = "moved.h5";
+  CHECK(contradictions(saved, config).empty());
+  config.batch_size = 256;
+  const auto differences = contradictions(saved, config);
+  REQUIRE(differences.size() == 1);
+  CHECK(differences[0] == "--batch-size: was 2048, is 256");
+  CHECK_FALSE(contradictions("not json", config).empty());
+}
+
+TEST_CASE("every preset resolves") {
+  for (const std::string& name : preset_names()) {
+    PretrainConfig config = preset(name);
+    config.data = "d";
+    config.output = "o";
+    CHECK_NOTHROW(resolve(config));
+  }
+  CHECK_THROWS_AS(preset("none"), ConfigError);
+}

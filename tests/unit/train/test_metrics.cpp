@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "barlow/train/metrics.hpp"
+#include "support/catch.hpp"
+
+using namespace barlow::train;
+
+TEST_CASE("a resumed run neither repeats nor loses lines") {
+  const auto path = std::filesystem::temp_directory_path() / ("barlow-metrics-" + std::to_string(getpid()) + ".jsonl");
+  {
+    MetricsFile file(path, 0);
+    for (int step = 1; step <= 5; ++step) file.record({.step = step, .loss = 10.0 * step});
+  }
+  std::ofstream(path, std::ios::app) << "{\"step\": 6, \"lo";  // killed while it wrote
+  {
+    MetricsFile file(path, 3);
+    file.record({.step = 4, .loss = 44});
+  }
+  std::ifstream input(path);
+  std::vector<std::int64_t> steps;
+  double last_loss = 0;
+  for (std::string line; std::getline(input, line);) {
+    const auto object = nlohmann::json::parse(line);
+    steps.push_back(object["step"]);
+    last_loss = object["loss"];
+  }
+  CHECK(steps == std::vector<std::int64_t>{1, 2, 3, 4});
+  CHECK(last_loss == 44);
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("durations for people") {
+  CHECK(to_duration(12.4) == "12 s");
+  CHECK(to_duration(250) == "4 min 10 s");
+  CHECK(to_duration(7500) == "2 h 05 min");
+  CHECK(to_duration(273600) == "3 d 04 h");
+}
