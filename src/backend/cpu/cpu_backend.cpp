@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cpu_backend.hpp"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "primitives.hpp"
+
+namespace barlow::cpu {
+
+CpuBackend::CpuBackend(int num_threads) : num_threads_(num_threads) {
+  omp_set_num_threads(num_threads);
+  primitives_ = std::make_unique<Primitives>();
+}
+
+CpuBackend::~CpuBackend() = default;
+
+std::string CpuBackend::description() const {
+  const dnnl_version_t& version = *dnnl_version();
+  return fmt::format("CPU, {} thread{}, oneDNN {}.{}.{}", num_threads_, num_threads_ == 1 ? "" : "s", version.major,
+                     version.minor, version.patch);
+}
+
+DType CpuBackend::preferred_dtype() const {
+  return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_amx ? DType::kBF16 : DType::kF32;
+}
+
+Buffer CpuBackend::allocate(std::size_t size_bytes) {
+  constexpr std::size_t kAlignment = 256;
+  const std::size_t rounded = std::max<std::size_t>(1, (size_bytes + kAlignment - 1) / kAlignment) * kAlignment;
+  void* memory = std::aligned_alloc(kAlignment, rounded);
+  if (memory == nullptr)
+    throw DeviceError(fmt::format("cannot allocate {:.2f} GiB of memory; use a smaller batch per rank",
+                                  static_cast<double>(rounded) / (1 << 30)));
+  return {memory, size_bytes, [](void* p) noexcept { std::free(p); }};
+}
+
+void CpuBackend::do_gemm(const GemmDesc& d, In a, In b, Out c) {
+  const auto matrix = [&](std::int64_t rows, std::int64_t columns, bool transposed, ConstTensorView x) {
+    const dnnl::memory::dims strides = transposed ? dnnl::memory::dims{1, rows} : dnnl::memory::dims{columns, 1};
+    return primitives_->wrap({{rows, columns}, Primitives::type_of(x.dtype), strides}, x.data);
+  };
+  primitives_->matmul(d, a.dtype, c.dtype)
+      .execute(primitives_->stream(), {{DNNL_ARG_SRC, matrix(d.M, d.K, d.transpose_a, a)},
+                                       {DNNL_ARG_WEIGHTS, matrix(d.K, d.N, d.transpose_b, b)},
+                                       {DNNL_ARG_DST, matrix(d.M, d.N, false, c)}});
+  primitives_->stream().wait();
+}
+
+}  // namespace barlow::cpu
