@@ -62,6 +62,18 @@ data::AugmentationOptions make_augmentation(const PretrainConfig& c) {
   return options;
 }
 
+StepOptions step_options(const PretrainConfig& c, const Runtime& runtime) {
+  return {.dtype = choose_dtype(c, runtime.backend),
+          .local_batch = share_of(c.batch_size, runtime.session.world_size()),
+          .lars = {.weight_decay = static_cast<float>(c.weight_decay),
+                   .momentum = static_cast<float>(c.momentum),
+                   .eta = static_cast<float>(c.lars_eta),
+                   .clip = c.lars_clip},
+          .loss = {.lambda = static_cast<float>(c.lambd),
+                   .gradient_scale = 1.0F / static_cast<float>(c.reference_world_size),
+                   .form = ssl::parse_loss_form(c.loss_form)}};
+}
+
 int choose_workers(const PretrainConfig& config, const MpiSession& session) {
   if (config.workers > 0) return static_cast<int>(config.workers);
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
@@ -71,8 +83,7 @@ int choose_workers(const PretrainConfig& config, const MpiSession& session) {
 }  // namespace
 
 RunPlan::RunPlan(const PretrainConfig& c, const data::Dataset& dataset, const Runtime& runtime)
-    : dtype(choose_dtype(c, runtime.backend)),
-      local_batch(share_of(c.batch_size, runtime.session.world_size())),
+    : step(step_options(c, runtime)),
       steps_per_epoch(0),
       total_steps(0),
       sampler(make_sampler(c, dataset)),
@@ -87,13 +98,6 @@ RunPlan::RunPlan(const PretrainConfig& c, const data::Dataset& dataset, const Ru
                              total_steps);
   loader.num_workers = choose_workers(c, runtime.session);
   loader.corrupt_policy = c.on_corrupt == "stop" ? data::CorruptPolicy::kStop : data::CorruptPolicy::kReplace;
-  lars = {.weight_decay = static_cast<float>(c.weight_decay),
-          .momentum = static_cast<float>(c.momentum),
-          .eta = static_cast<float>(c.lars_eta),
-          .clip = c.lars_clip};
-  loss = {.lambda = static_cast<float>(c.lambd),
-          .gradient_scale = 1.0F / static_cast<float>(c.reference_world_size),
-          .form = ssl::parse_loss_form(c.loss_form)};
 }
 
 }  // namespace barlow::train

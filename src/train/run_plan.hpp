@@ -5,11 +5,10 @@
 #include "barlow/data/dataset.hpp"
 #include "barlow/data/loader.hpp"
 #include "barlow/data/sampler.hpp"
-#include "barlow/optim/lars.hpp"
 #include "barlow/optim/schedule.hpp"
-#include "barlow/ssl/barlow_twins.hpp"
 #include "barlow/train/config.hpp"
 #include "barlow/train/trainer.hpp"
+#include "barlow/train/training_step.hpp"
 
 namespace barlow::train {
 
@@ -18,14 +17,12 @@ struct RunPlan {
   /// @throws ConfigError, DataError.
   RunPlan(const PretrainConfig& config, const data::Dataset& dataset, const Runtime& runtime);
 
-  DType dtype;
-  std::int64_t local_batch, steps_per_epoch, total_steps;
+  StepOptions step;
+  std::int64_t steps_per_epoch, total_steps;
   data::Sampler sampler;
   data::AugmentationOptions augmentation;
   data::LoaderOptions loader;
   optim::Schedule schedule;
-  optim::LarsOptions lars;
-  ssl::BarlowTwinsOptions loss;
 
   double epoch_of(std::int64_t steps_done) const {
     return static_cast<double>(steps_done) / static_cast<double>(steps_per_epoch);

@@ -6,7 +6,6 @@
 #include <map>
 
 #include "barlow/base/log.hpp"
-#include "step.hpp"
 
 namespace barlow::train {
 namespace {
@@ -32,11 +31,11 @@ void report_start(const PretrainConfig& config, const RunPlan& plan, const data:
   if (!runtime.session.is_root()) return;
   nn::ParameterLayout layout;
   const Model model(layout, config);
-  const auto memory = TrainingStep::measure(config, plan, runtime.session.world_size());
-  const auto form = ssl::choose_form(plan.loss.form, config.batch_size, model.embedding_width());
+  const auto memory = TrainingStep::measure(config, plan.step, runtime.session.world_size());
+  const auto form = ssl::choose_form(plan.step.loss.form, config.batch_size, model.embedding_width());
   log::info(fmt::format("{:<8} {} ({} stem), projector {}: {:.1f} M parameters, {}", "model", config.architecture,
                         config.stem, config.projector, static_cast<double>(layout.num_trained()) * 1e-6,
-                        name_of(plan.dtype)));
+                        name_of(plan.step.dtype)));
   log::info(fmt::format("{:<8} {:.2f} GiB per rank: parameters {:.2f}, activations {:.2f}", "memory",
                         static_cast<double>(memory.parameters_bytes + memory.activations_bytes) / kGiB,
                         static_cast<double>(memory.parameters_bytes) / kGiB,
@@ -44,7 +43,7 @@ void report_start(const PretrainConfig& config, const RunPlan& plan, const data:
   log::info(fmt::format("{:<8} {}: {} images, {} loader threads per rank", "data", config.data, dataset.size(),
                         plan.loader.num_workers));
   log::info(fmt::format("{:<8} {} steps of {} images ({} per rank), {} per epoch; {} loss, noise floor {:.4g}", "run",
-                        plan.total_steps, config.batch_size, plan.local_batch, plan.steps_per_epoch,
+                        plan.total_steps, config.batch_size, plan.step.local_batch, plan.steps_per_epoch,
                         form == ssl::LossForm::kGram ? "Gram" : "direct",
                         ssl::noise_floor(config.lambd, model.embedding_width(), config.batch_size)));
 }

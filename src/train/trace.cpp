@@ -20,7 +20,7 @@ void Trace::begin(std::int64_t step, const nn::ParameterStore& store, Backend& b
   write_parameters("/parameters_before/", store, backend, false);
 }
 
-void Trace::record_forward(nn::Pass& pass, const std::vector<std::int64_t>& local_sample_ids, const Activation& images,
+void Trace::record_forward(nn::Pass& pass, std::span<const std::int64_t> local_sample_ids, const Activation& images,
                            const Activation& embeddings) {
   write_gathered(pass, "/views", images);
   write_gathered(pass, "/embeddings", embeddings);

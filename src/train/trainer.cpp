@@ -16,7 +16,6 @@
 #include "barlow/train/tensor_files.hpp"
 #include "run_plan.hpp"
 #include "start_report.hpp"
-#include "step.hpp"
 
 namespace barlow::train {
 namespace {
@@ -42,6 +41,10 @@ class Run {
   void prepare_folder() const;
   void restore(TrainingStep& step);
   Verdict agree(data::Loader& loader, data::HostBatch& batch, std::int64_t steps_done);
+  StepInput step_input(const data::HostBatch& batch) const {
+    const Shape shape{2, plan_.step.local_batch, config_.image_size, config_.image_size, 3};
+    return {ConstTensorView(batch.images.data(), DType::kU8, shape), batch.sample_ids};
+  }
   StepMetrics measure(const TrainingStep::Result& result, optim::Schedule::Rates rates, std::int64_t steps_done,
                       TrainingStep& step) const;
   void record(StepMetrics metrics, data::Loader& loader);
@@ -67,7 +70,7 @@ class Run {
 Outcome Run::train() {
   collectively(session_, [&] { prepare_folder(); });
   report_start(config_, plan_, dataset_, runtime_);
-  TrainingStep step(config_, plan_, runtime_.backend, runtime_.collectives);
+  TrainingStep step(config_, plan_.step, runtime_.backend, runtime_.collectives);
   restore(step);
 
   data::Loader loader(dataset_, plan_.sampler, plan_.augmentation, plan_.loader,
@@ -95,7 +98,7 @@ Outcome Run::train() {
     Trace* const tracing = trace && trace->wants(done, first_step_) ? &*trace : nullptr;
     if (tracing != nullptr) tracing->begin(done, step.store(), runtime_.backend);
     const optim::Schedule::Rates rates = plan_.schedule.at(done);
-    const TrainingStep::Result result = step.run(batch, rates, tracing);
+    const TrainingStep::Result result = step.run(step_input(batch), rates, tracing);
     if (result.non_finite) fail_non_finite(*result.non_finite, done);
     ++done;
 
@@ -191,7 +194,7 @@ StepMetrics Run::measure(const TrainingStep::Result& result, optim::Schedule::Ra
           .loss = result.on_diagonal + result.off_diagonal,
           .on_diagonal = result.on_diagonal,
           .off_diagonal = result.off_diagonal,
-          .noise_floor = ssl::noise_floor(config_.lambd, parse_projector(config_.projector).back(), config_.batch_size),
+          .noise_floor = ssl::noise_floor(config_.lambd, step.embedding_width(), config_.batch_size),
           .learning_rate_weights = rates.weights,
           .learning_rate_biases = rates.biases,
           .gradient_norm = step.gradient_norm()};
@@ -222,7 +225,7 @@ void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatc
   std::optional<Snapshot> snapshot;
   if (batch != nullptr) {
     const std::vector<float> zh = step.normalized_embeddings();
-    const Shape shape{2 * plan_.local_batch, parse_projector(config_.projector).back()};
+    const Shape shape{2 * plan_.step.local_batch, step.embedding_width()};
     snapshot.emplace(session_, *batch, config_.image_size, ConstTensorView(zh.data(), DType::kF32, shape));
   }
   if (session_.is_root()) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ class Trace {
   bool wants(std::int64_t step, std::int64_t first_step) const { return step - first_step < num_steps_; }
   void begin(std::int64_t step, const nn::ParameterStore& store, Backend& backend);
   /// @param images [2b,S,S,3] and embeddings [2b,D] of this rank, in the compute type, view 1 first
-  void record_forward(nn::Pass& pass, const std::vector<std::int64_t>& local_sample_ids, const Activation& images,
+  void record_forward(nn::Pass& pass, std::span<const std::int64_t> local_sample_ids, const Activation& images,
                       const Activation& embeddings);
   void record_gradients(const nn::ParameterStore& store, Backend& backend);
   void end(const nn::ParameterStore& store, Backend& backend, const StepMetrics& metrics);

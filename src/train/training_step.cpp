@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "step.hpp"
+#include "barlow/train/training_step.hpp"
 
 #include <cmath>
 
@@ -13,53 +13,52 @@ constexpr std::array<float, 3> kMean = {0.485F, 0.456F, 0.406F};
 constexpr std::array<float, 3> kStd = {0.229F, 0.224F, 0.225F};
 }  // namespace
 
-TrainingStep::TrainingStep(const PretrainConfig& config, const RunPlan& plan, Backend& backend,
+TrainingStep::TrainingStep(const PretrainConfig& config, const StepOptions& options, Backend& backend,
                            Collectives& collectives)
-    : TrainingStep(config, plan, backend, collectives,
-                   backend.allocate(measure(config, plan, collectives.world_size()).activations_bytes)) {}
+    : TrainingStep(config, options, backend, collectives,
+                   backend.allocate(measure(config, options, collectives.world_size()).activations_bytes)) {}
 
-TrainingStep::TrainingStep(const PretrainConfig& config, const RunPlan& plan, Backend& backend,
+TrainingStep::TrainingStep(const PretrainConfig& config, const StepOptions& options, Backend& backend,
                            Collectives& collectives, Buffer memory)
-    : plan_(plan),
+    : options_(options),
       image_size_(config.image_size),
       backend_(backend),
       collectives_(collectives),
       model_(layout_, config),
-      store_(layout_, backend, plan.dtype, true),
+      store_(layout_, backend, options.dtype, true),
       arena_(std::move(memory)),
       reducer_(collectives, store_.gradients()),
-      lars_(store_, backend, plan.lars) {}
+      lars_(store_, backend, options.lars) {}
 
-TrainingStep::Memory TrainingStep::measure(const PretrainConfig& config, const RunPlan& plan, int world_size) {
-  const auto backend = make_measuring_backend(plan.dtype);
+TrainingStep::Memory TrainingStep::measure(const PretrainConfig& config, const StepOptions& options, int world_size) {
+  const auto backend = make_measuring_backend(options.dtype);
   const auto collectives = make_measuring_collectives(world_size);
-  TrainingStep step(config, plan, *backend, *collectives, Buffer());
-  data::HostBatch batch;
-  batch.local_batch = static_cast<int>(plan.local_batch);
-  batch.images.resize(static_cast<std::size_t>(2 * plan.local_batch * config.image_size * config.image_size * 3));
-  step.run(batch, {0, 0}, nullptr);
+  TrainingStep step(config, options, *backend, *collectives, Buffer());
+  const StepInput nothing{
+      ConstTensorView(nullptr, DType::kU8, {2, options.local_batch, config.image_size, config.image_size, 3}), {}};
+  step.run(nothing, {0, 0}, nullptr);
   return {step.store_.size_bytes(), step.arena_.peak_bytes()};
 }
 
-Activation TrainingStep::upload(nn::Pass& pass, const data::HostBatch& batch) {
-  const Shape shape{2 * batch.local_batch, image_size_, image_size_, 3};
+Activation TrainingStep::upload(nn::Pass& pass, ConstTensorView images) {
+  const Shape shape{2 * options_.local_batch, image_size_, image_size_, 3};
   const Activation bytes = pass.allocate(DType::kU8, shape);
-  backend_.copy_to_device(ConstTensorView(batch.images.data(), DType::kU8, shape), bytes);
-  Activation images = pass.allocate(shape);
-  backend_.normalize_images(bytes, kMean, kStd, images);
-  return images;
+  backend_.copy_to_device(images, bytes);
+  Activation normalized = pass.allocate(shape);
+  backend_.normalize_images(bytes, kMean, kStd, normalized);
+  return normalized;
 }
 
-TrainingStep::Result TrainingStep::run(const data::HostBatch& batch, optim::Schedule::Rates rates, Trace* trace) {
+TrainingStep::Result TrainingStep::run(const StepInput& batch, optim::Schedule::Rates rates, Trace* trace) {
   normalized_ = {};
   nn::Pass pass{
       .backend = backend_, .collectives = collectives_, .arena = arena_, .parameters = store_, .listener = &reducer_};
 
-  const Activation images = upload(pass, batch);
+  const Activation images = upload(pass, batch.images);
   const Activation features = model_.backbone.forward(pass, images);
   const Activation embeddings = model_.projector.forward(pass, features);
   normalized_ = model_.loss_norm.forward(pass, embeddings, {}, {.output = DType::kF32});
-  const ssl::BarlowTwinsLoss loss = ssl::barlow_twins(pass, normalized_, plan_.loss);
+  const ssl::BarlowTwinsLoss loss = ssl::barlow_twins(pass, normalized_, options_.loss);
   if (trace != nullptr) trace->record_forward(pass, batch.sample_ids, images, embeddings);
 
   Activation gradient = model_.loss_norm.backward(pass, loss.gradient, {}, false, {.output = DType::kF32});

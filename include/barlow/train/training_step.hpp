@@ -2,15 +2,30 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 
-#include "barlow/data/loader.hpp"
 #include "barlow/optim/gradient_reducer.hpp"
+#include "barlow/optim/lars.hpp"
+#include "barlow/ssl/barlow_twins.hpp"
 #include "barlow/train/model.hpp"
 #include "barlow/train/trace.hpp"
-#include "run_plan.hpp"
 
 namespace barlow::train {
+
+/// What a step depends on beside the model.
+struct StepOptions {
+  DType dtype;
+  std::int64_t local_batch;
+  optim::LarsOptions lars;
+  ssl::BarlowTwinsOptions loss;
+};
+
+/// This rank's part of a batch, on the host.
+struct StepInput {
+  ConstTensorView images;  ///< u8 [2,b,S,S,3]
+  std::span<const std::int64_t> sample_ids;
+};
 
 /// The training step: model, parameters, activations and optimiser of one rank. Everything is allocated in the
 /// constructor, so that the first step is the last that can lack memory.
@@ -20,9 +35,9 @@ class TrainingStep {
     std::size_t parameters_bytes, activations_bytes;
   };
   /// What one step needs, found by running it on a backend that only measures.
-  static Memory measure(const PretrainConfig& config, const RunPlan& plan, int world_size);
+  static Memory measure(const PretrainConfig& config, const StepOptions& options, int world_size);
 
-  TrainingStep(const PretrainConfig& config, const RunPlan& plan, Backend& backend, Collectives& collectives);
+  TrainingStep(const PretrainConfig& config, const StepOptions& options, Backend& backend, Collectives& collectives);
   TrainingStep(const TrainingStep&) = delete;
   TrainingStep& operator=(const TrainingStep&) = delete;
 
@@ -32,19 +47,20 @@ class TrainingStep {
     std::optional<std::string> non_finite;
   };
   /// One step on this rank's part of the batch. Collective. @param trace  may be null
-  Result run(const data::HostBatch& batch, optim::Schedule::Rates rates, Trace* trace);
+  Result run(const StepInput& batch, optim::Schedule::Rates rates, Trace* trace);
 
   nn::ParameterStore& store() { return store_; }
+  std::int64_t embedding_width() const { return model_.embedding_width(); }
   double gradient_norm() const { return lars_.gradient_norm(); }
   /// f32 [2b,D] on the host: the normalised embeddings of the latest step.
   std::vector<float> normalized_embeddings();
 
  private:
-  TrainingStep(const PretrainConfig& config, const RunPlan& plan, Backend& backend, Collectives& collectives,
+  TrainingStep(const PretrainConfig& config, const StepOptions& options, Backend& backend, Collectives& collectives,
                Buffer memory);
-  Activation upload(nn::Pass& pass, const data::HostBatch& batch);
+  Activation upload(nn::Pass& pass, ConstTensorView images);
 
-  const RunPlan& plan_;
+  StepOptions options_;
   std::int64_t image_size_;
   Backend& backend_;
   Collectives& collectives_;
