@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "barlow/train/safetensors.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "barlow/base/error.hpp"
+
+namespace barlow::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::uint64_t kMaxHeader = 100 << 20;  // the format's own limit
+
+struct TypeName {
+  DType dtype;
+  const char* name;
+};
+constexpr std::array kTypes = {TypeName{DType::kF32, "F32"},   TypeName{DType::kF16, "F16"},
+                               TypeName{DType::kBF16, "BF16"}, TypeName{DType::kF64, "F64"},
+                               TypeName{DType::kI64, "I64"},   TypeName{DType::kU8, "U8"}};
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& what) {
+  throw DataError("\"" + path.string() + "\" is not a safetensors file that can be read: " + what);
+}
+
+std::string header_of(std::span<const NamedTensor> tensors) {
+  Json header;
+  header["__metadata__"] = {{"format", "pt"}};
+  std::uint64_t offset = 0;
+  for (const NamedTensor& tensor : tensors) {
+    Json shape = Json::array();
+    for (int axis = 0; axis < tensor.shape.rank(); ++axis) shape.push_back(tensor.shape[axis]);
+    const char* name = nullptr;
+    for (const TypeName& type : kTypes) {
+      if (type.dtype == tensor.dtype) name = type.name;
+    }
+    header[tensor.name] = {{"dtype", name}, {"shape", shape}, {"data_offsets", {offset, offset + tensor.data.size()}}};
+    offset += tensor.data.size();
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // tensors start aligned
+  return text;
+}
+
+DType dtype_of(const std::filesystem::path& path, const std::string& name, const std::string& type_name) {
+  for (const TypeName& type : kTypes) {
+    if (type_name == type.name) return type.dtype;
+  }
+  refuse(path, "tensor " + name + " has the unknown type " + type_name);
+}
+
+/// One entry of the header, its extents and offsets checked against the bytes that are there.
+NamedTensor read_entry(const std::filesystem::path& path, const std::string& name, const Json& entry,
+                       std::ifstream& file, std::uint64_t data_start, std::uint64_t data_bytes) {
+  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets")) {
+    refuse(path, "tensor " + name + " lacks dtype, shape or data_offsets");
+  }
+  const DType dtype = dtype_of(path, name, entry["dtype"].get<std::string>());
+  Shape shape;
+  std::uint64_t size = size_of(dtype);
+  for (const Json& extent : entry["shape"]) {
+    const auto value = extent.get<std::uint64_t>();
+    if (shape.rank() == Shape::kMaxRank) refuse(path, "tensor " + name + " has more than 5 extents");
+    if (value != 0 && size > data_bytes / value) refuse(path, "tensor " + name + " is larger than the file");
+    size *= value;
+    shape.append(static_cast<std::int64_t>(value));
+  }
+  const auto first = entry["data_offsets"].at(0).get<std::uint64_t>();
+  const auto last = entry["data_offsets"].at(1).get<std::uint64_t>();
+  if (first > last || last > data_bytes || last - first != size)
+    refuse(path, "tensor " + name + " has offsets that do not fit its shape and the file");
+  NamedTensor tensor{name, dtype, shape, std::vector<std::byte>(size)};
+  file.seekg(static_cast<std::streamoff>(data_start + first));
+  if (size > 0 && !file.read(reinterpret_cast<char*>(tensor.data.data()), static_cast<std::streamsize>(size))) {
+    refuse(path, "tensor " + name + " cannot be read");
+  }
+  return tensor;
+}
+
+}  // namespace
+
+void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors) {
+  const std::string header = header_of(tensors);
+  const auto header_size = static_cast<std::uint64_t>(header.size());
+  const std::filesystem::path temporary = path.string() + ".tmp";
+  const auto fail = [&](int code) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    throw StorageError("cannot write \"" + path.string() + "\": " + std::strerror(code));
+  };
+  {
+    std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
+    file.write(reinterpret_cast<const char*>(&header_size), sizeof header_size);
+    file << header;
+    for (const NamedTensor& tensor : tensors) {
+      file.write(reinterpret_cast<const char*>(tensor.data.data()), static_cast<std::streamsize>(tensor.data.size()));
+    }
+    if (!file.flush()) fail(errno);
+  }
+  const int descriptor = ::open(temporary.c_str(), O_RDONLY);
+  const bool flushed = descriptor >= 0 && ::fsync(descriptor) == 0;
+  const int code = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (!flushed || ::rename(temporary.c_str(), path.c_str()) != 0) fail(flushed ? errno : code);
+}
+
+std::vector<NamedTensor> read_safetensors(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw DataError("\"" + path.string() + "\" cannot be opened: " + std::strerror(errno));
+  std::error_code error;
+  const std::uint64_t file_size = std::filesystem::file_size(path, error);
+  std::uint64_t header_size = 0;
+  if (error || !file.read(reinterpret_cast<char*>(&header_size), sizeof header_size))
+    refuse(path, "it is shorter than 8 bytes");
+  if (header_size > kMaxHeader || header_size > file_size - sizeof header_size)
+    refuse(path, "its header is larger than the file");
+  std::string text(header_size, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(header_size));
+  const Json header = Json::parse(text, nullptr, false);
+  if (!header.is_object()) refuse(path, "its header is not JSON");
+
+  const std::uint64_t data_start = sizeof header_size + header_size;
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, entry] : header.items()) {
+    if (name == "__metadata__") continue;
+    try {
+      tensors.push_back(read_entry(path, name, entry, file, data_start, file_size - data_start));
+    } catch (const Json::exception&) {
+      refuse(path, "the entry of tensor " + name + " is malformed");
+    }
+  }
+  return tensors;
+}
+
+}  // namespace barlow::train
