@@ -43,6 +43,7 @@ class Dataset {
   const std::vector<std::string>& class_names() const;
   /// 64 hexadecimal digits over all bytes and labels, the same however the set is cut into shards.
   const std::string& fingerprint() const;
+  std::int64_t num_shards() const;
   /// Where the sample came from (path inside the source), for messages.
   std::string source_name(std::int64_t index) const;
   /// Names shard and sample, for messages: `"train-003.h5", sample 17 (n01440764/n01440764_10026.JPEG)`.

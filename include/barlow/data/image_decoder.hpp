@@ -10,6 +10,13 @@
 
 namespace barlow::data {
 
+/// Images with more pixels are refused, as PIL refuses them: a few bytes could ask for all memory.
+inline constexpr std::int64_t kMaxPixels = 178'956'970;
+
+/// Finds what an image file is by its first bytes (not by its name) and reads its size; the label is -1.
+/// @throws DataError saying what was found instead of a JPEG or PNG image.
+SampleInfo identify_image(std::span<const std::uint8_t> bytes);
+
 /// Turns stored bytes into RGB as PIL's `Image.open(f).convert("RGB")` does: EXIF orientation ignored, CMYK and YCCK
 /// (Adobe's inverted form too), grey, palette, 16-bit and alpha PNG converted. Holds the decompressors: one per thread.
 class ImageDecoder {

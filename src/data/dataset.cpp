@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "barlow/data/dataset.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <span>
+
+#include "barlow/base/error.hpp"
+#include "hdf5_handle.hpp"
+
+namespace barlow::data {
+namespace {
+
+constexpr std::int32_t kMaxSide = 1 << 20;
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& what) {
+  throw DataError("\"" + path.string() + "\": " + what);
+}
+
+/// Where a dataset's values lie in the file.
+struct Extent {
+  std::int64_t position = 0;
+  std::int64_t size_bytes = 0;
+};
+
+/// One open file of the set.
+struct Shard {
+  explicit Shard(std::filesystem::path where) : path(std::move(where)) {}
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+  ~Shard() {
+    if (descriptor >= 0) close(descriptor);
+  }
+
+  std::filesystem::path path;
+  int descriptor = -1;
+  std::int64_t first = 0, size = 0, set_size = 0, shard_index = 0, shard_count = 0;
+  std::string fingerprint;
+  std::vector<std::string> class_names;
+  Extent bytes, names;
+  std::vector<std::int64_t> offsets, name_offsets;
+  std::vector<std::uint32_t> checksums;
+};
+
+/// Fills `bytes` from the file; false on a short read (errno is 0) or an error.
+bool read_exactly(int descriptor, std::int64_t position, std::span<std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    errno = 0;
+    const ssize_t count = pread(descriptor, bytes.data(), bytes.size(), position);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    position += count;
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+  return true;
+}
+
+/// Reads the structure of one file into a Shard.
+class ShardReader {
+ public:
+  ShardReader(Shard& shard, hid_t file, std::int64_t file_bytes)
+      : shard_(shard), file_(file), file_bytes_(file_bytes) {}
+
+  void read(std::vector<SampleInfo>& infos) {
+    read_attributes();
+    shard_.offsets = read_offsets("offsets");
+    shard_.size = static_cast<std::int64_t>(shard_.offsets.size()) - 1;
+    shard_.bytes = locate("bytes", 1, H5T_INTEGER, std::nullopt);
+    shard_.name_offsets = read_offsets("source_name_offsets");
+    shard_.names = locate("source_names", 1, H5T_INTEGER, std::nullopt);
+    require(shard_.name_offsets.size() == shard_.offsets.size(), "source_name_offsets and offsets differ in length");
+    require(shard_.offsets.back() <= shard_.bytes.size_bytes, "offsets point beyond the bytes");
+    require(shard_.name_offsets.back() <= shard_.names.size_bytes, "source_name_offsets point beyond the names");
+    shard_.checksums = read_values<std::uint32_t>("checksums", H5T_NATIVE_UINT32, shard_.size);
+    read_class_names();
+    read_infos(infos);
+  }
+
+ private:
+  void require(bool condition, const std::string& what) const {
+    if (!condition) refuse(shard_.path, "damaged: " + what + "; pack the set again");
+  }
+
+  void read_attributes() {
+    std::string format;
+    if (!read_attribute(file_, "format", format) || format != shard::kFormat)
+      refuse(shard_.path, "an HDF5 file, but not one that `barlow-data pack` wrote");
+    std::int64_t version = 0, complete = 0;
+    require(read_attribute(file_, "format_version", version), "format_version is missing");
+    if (version != shard::kFormatVersion) {
+      refuse(shard_.path, "format_version " + std::to_string(version) + ", this program reads " +
+                              std::to_string(shard::kFormatVersion) + "; pack the set again");
+    }
+    if (!read_attribute(file_, "complete", complete) || complete != 1)
+      refuse(shard_.path, "incomplete: packing was interrupted; pack the set again");
+    require(read_attribute(file_, "fingerprint", shard_.fingerprint) && shard_.fingerprint.size() == 64 &&
+                read_attribute(file_, "set_size", shard_.set_size) &&
+                read_attribute(file_, "shard_index", shard_.shard_index) &&
+                read_attribute(file_, "shard_count", shard_.shard_count),
+            "an attribute is missing");
+  }
+
+  /// Refuses everything but plain values inside this file, no longer than the file: what follows may trust the sizes.
+  Extent locate(const char* name, std::size_t value_bytes, H5T_class_t kind, std::optional<std::int64_t> count,
+                int rank = 1) const {
+    require(H5Lexists(file_, name, H5P_DEFAULT) > 0, std::string(name) + " is missing");
+    const Hdf5Handle dataset(H5Dopen2(file_, name, H5P_DEFAULT), H5Dclose);
+    require(dataset.is_valid(), std::string(name) + " is not a dataset");
+    const Hdf5Handle type(H5Dget_type(dataset), H5Tclose);
+    const Hdf5Handle space(H5Dget_space(dataset), H5Sclose);
+    const Hdf5Handle properties(H5Dget_create_plist(dataset), H5Pclose);
+    require(H5Tget_class(type) == kind && H5Tget_size(type) == value_bytes, std::string(name) + " has another type");
+    require(H5Pget_layout(properties) == H5D_CONTIGUOUS && H5Pget_external_count(properties) == 0,
+            std::string(name) + " is not contiguous");
+    require(H5Sget_simple_extent_ndims(space) == rank, std::string(name) + " has another shape");
+    const hssize_t points = H5Sget_simple_extent_npoints(space);
+    require(
+        points >= 0 && points <= file_bytes_ / static_cast<std::int64_t>(value_bytes) && (!count || points == *count),
+        std::string(name) + " has " + std::to_string(points) + " values");
+    Extent extent{0, points * static_cast<std::int64_t>(value_bytes)};
+    if (points == 0) return extent;
+    const haddr_t position = H5Dget_offset(dataset);
+    require(position != HADDR_UNDEF && position <= static_cast<haddr_t>(file_bytes_ - extent.size_bytes),
+            std::string(name) + " ends beyond the file");
+    extent.position = static_cast<std::int64_t>(position);
+    return extent;
+  }
+
+  template <class T>
+  std::vector<T> read_values(const char* name, hid_t type, std::optional<std::int64_t> count, int rank = 1) const {
+    const Extent extent = locate(name, sizeof(T), H5T_INTEGER, count, rank);
+    std::vector<T> values(static_cast<std::size_t>(extent.size_bytes) / sizeof(T));
+    if (values.empty()) return values;
+    const Hdf5Handle dataset(H5Dopen2(file_, name, H5P_DEFAULT), H5Dclose);
+    require(H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0,
+            std::string(name) + " cannot be read");
+    return values;
+  }
+
+  std::vector<std::int64_t> read_offsets(const char* name) const {
+    auto offsets = read_values<std::int64_t>(name, H5T_NATIVE_INT64, std::nullopt);
+    require(!offsets.empty() && offsets.front() == 0 && std::is_sorted(offsets.begin(), offsets.end()),
+            std::string(name) + " do not ascend from 0");
+    return offsets;
+  }
+
+  void read_class_names() {
+    const auto offsets = read_offsets("class_name_offsets");
+    const auto text = read_values<std::uint8_t>("class_names", H5T_NATIVE_UINT8, offsets.back());
+    for (std::size_t c = 0; c + 1 < offsets.size(); ++c)
+      shard_.class_names.emplace_back(text.begin() + offsets[c], text.begin() + offsets[c + 1]);
+  }
+
+  void read_infos(std::vector<SampleInfo>& infos) const {
+    const auto labels = read_values<std::int32_t>("labels", H5T_NATIVE_INT32, shard_.size);
+    const auto sizes = read_values<std::int32_t>("sizes", H5T_NATIVE_INT32, 3 * shard_.size, 2);
+    const auto encodings = read_values<std::uint8_t>("encodings", H5T_NATIVE_UINT8, shard_.size);
+    const auto num_classes = static_cast<std::int32_t>(shard_.class_names.size());
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const std::int32_t height = sizes[3 * i], width = sizes[3 * i + 1], channels = sizes[3 * i + 2];
+      const std::int64_t size_bytes = shard_.offsets[i + 1] - shard_.offsets[i];
+      const bool sane = encodings[i] <= 2 && height > 0 && width > 0 && height <= kMaxSide && width <= kMaxSide &&
+                        channels >= 1 && channels <= 4 && labels[i] >= -1 && labels[i] < num_classes;
+      require(sane, "sample " + std::to_string(i) + " is described by impossible values");
+      const auto encoding = static_cast<Encoding>(encodings[i]);
+      require(encoding != Encoding::kRaw ||
+                  (channels != 2 && channels != 4 && size_bytes == std::int64_t{height} * width * channels),
+              "sample " + std::to_string(i) + " is raw and has another number of bytes than pixels");
+      infos.push_back({encoding, width, height, channels, labels[i], size_bytes});
+    }
+  }
+
+  Shard& shard_;
+  hid_t file_;
+  std::int64_t file_bytes_;
+};
+
+std::unique_ptr<Shard> open_shard(const std::filesystem::path& path, std::vector<SampleInfo>& infos) {
+  const Hdf5Silence silence;
+  auto shard = std::make_unique<Shard>(path);
+  shard->descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat status {};
+  if (shard->descriptor < 0 || fstat(shard->descriptor, &status) != 0) refuse(path, std::strerror(errno));
+  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  const Hdf5Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
+  if (!file.is_valid()) {
+    refuse(path,
+           "not an HDF5 file, or cut short; --data wants what `barlow-data pack` wrote (an interrupted packing "
+           "must be started again)");
+  }
+  shard->first = static_cast<std::int64_t>(infos.size());
+  ShardReader(*shard, file, status.st_size).read(infos);
+  return shard;
+}
+
+std::vector<std::filesystem::path> list_shards(const std::filesystem::path& path) {
+  std::error_code code;
+  const auto status = std::filesystem::status(path, code);
+  if (!std::filesystem::exists(status)) refuse(path, "no such file or folder; make it with `barlow-data pack`");
+  if (!std::filesystem::is_directory(status)) return {path};
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(path, code)) {
+    if (entry.path().extension() == ".h5") files.push_back(entry.path());
+  }
+  if (code) refuse(path, code.message());
+  if (files.empty()) refuse(path, "a folder without shards (*.h5); pack it first: `barlow-data pack`");
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace
+
+struct Dataset::Impl {
+  std::filesystem::path path;
+  std::vector<std::unique_ptr<Shard>> shards;
+  std::vector<SampleInfo> infos;
+
+  const Shard& shard_of(std::int64_t index) const {
+    if (index < 0 || index >= static_cast<std::int64_t>(infos.size())) {
+      throw DataError("\"" + path.string() + "\": there is no sample " + std::to_string(index) + ", the set has " +
+                      std::to_string(infos.size()));
+    }
+    const auto after = std::upper_bound(shards.begin(), shards.end(), index,
+                                        [](std::int64_t i, const auto& shard) { return i < shard->first; });
+    return **std::prev(after);
+  }
+
+  void check_belonging() const {
+    const Shard& head = *shards.front();
+    for (std::size_t s = 0; s < shards.size(); ++s) {
+      const Shard& shard = *shards[s];
+      if (shard.fingerprint != head.fingerprint || shard.shard_count != head.shard_count ||
+          shard.class_names != head.class_names || shard.set_size != head.set_size) {
+        refuse(shard.path, "belongs to another set than \"" + head.path.filename().string() +
+                               "\"; a folder holds the shards of one set");
+      }
+      if (head.shard_count != static_cast<std::int64_t>(shards.size()) ||
+          shard.shard_index != static_cast<std::int64_t>(s)) {
+        refuse(path, "shards are missing or renamed: " + std::to_string(shards.size()) + " of " +
+                         std::to_string(head.shard_count) + " are here, and \"" + shard.path.filename().string() +
+                         "\" is number " + std::to_string(shard.shard_index) + " of the set");
+      }
+    }
+    if (head.set_size != static_cast<std::int64_t>(infos.size()))
+      refuse(path, "damaged: the shards hold " + std::to_string(infos.size()) + " samples, the set has " +
+                       std::to_string(head.set_size));
+  }
+};
+
+Dataset::Dataset(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+Dataset::Dataset(Dataset&&) noexcept = default;
+Dataset& Dataset::operator=(Dataset&&) noexcept = default;
+Dataset::~Dataset() = default;
+
+Dataset Dataset::open(const std::filesystem::path& path) {
+  auto impl = std::make_unique<Impl>();
+  impl->path = path;
+  for (const auto& file : list_shards(path)) impl->shards.push_back(open_shard(file, impl->infos));
+  impl->check_belonging();
+  return Dataset(std::move(impl));
+}
+
+std::int64_t Dataset::size() const { return static_cast<std::int64_t>(impl_->infos.size()); }
+
+const SampleInfo& Dataset::info(std::int64_t index) const {
+  impl_->shard_of(index);
+  return impl_->infos[static_cast<std::size_t>(index)];
+}
+
+const std::vector<std::string>& Dataset::class_names() const { return impl_->shards.front()->class_names; }
+
+const std::string& Dataset::fingerprint() const { return impl_->shards.front()->fingerprint; }
+
+std::int64_t Dataset::num_shards() const { return static_cast<std::int64_t>(impl_->shards.size()); }
+
+std::string Dataset::source_name(std::int64_t index) const {
+  const Shard& shard = impl_->shard_of(index);
+  const auto i = static_cast<std::size_t>(index - shard.first);
+  const std::int64_t begin = shard.name_offsets[i];
+  std::vector<std::uint8_t> name(static_cast<std::size_t>(shard.name_offsets[i + 1] - begin));
+  if (!read_exactly(shard.descriptor, shard.names.position + begin, name)) return "?";
+  return {name.begin(), name.end()};
+}
+
+std::string Dataset::describe(std::int64_t index) const {
+  const Shard& shard = impl_->shard_of(index);
+  return "\"" + shard.path.filename().string() + "\", sample " + std::to_string(index - shard.first) + " (" +
+         source_name(index) + ")";
+}
+
+void Dataset::read(std::int64_t index, std::vector<std::uint8_t>& bytes) const {
+  const Shard& shard = impl_->shard_of(index);
+  const auto i = static_cast<std::size_t>(index - shard.first);
+  bytes.resize(static_cast<std::size_t>(shard.offsets[i + 1] - shard.offsets[i]));
+  if (!read_exactly(shard.descriptor, shard.bytes.position + shard.offsets[i], bytes)) {
+    throw DataError(describe(index) +
+                    ": cannot be read: " + (errno != 0 ? std::strerror(errno) : "the file ends early"));
+  }
+  if (static_cast<std::uint32_t>(crc32_z(0, bytes.data(), bytes.size())) != shard.checksums[i])
+    throw DataError(describe(index) + ": the bytes have changed since packing (checksum); pack the set again");
+}
+
+}  // namespace barlow::data
