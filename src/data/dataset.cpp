@@ -2,6 +2,7 @@
 #include "barlow/data/dataset.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -292,8 +293,7 @@ std::string Dataset::source_name(std::int64_t index) const {
 
 std::string Dataset::describe(std::int64_t index) const {
   const Shard& shard = impl_->shard_of(index);
-  return "\"" + shard.path.filename().string() + "\", sample " + std::to_string(index - shard.first) + " (" +
-         source_name(index) + ")";
+  return fmt::format("\"{}\", sample {} ({})", shard.path.filename().string(), index - shard.first, source_name(index));
 }
 
 void Dataset::read(std::int64_t index, std::vector<std::uint8_t>& bytes) const {
