@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+barlow_add_module(data SOURCES sampler.cpp resample.cpp color.cpp blur.cpp augmentation.cpp loader.cpp
+                  DEPENDS barlow::data_storage Threads::Threads)
