@@ -9,13 +9,14 @@ namespace {
 /// What both forms start from.
 struct Embeddings {
   std::int64_t local_batch, global_batch, width;
+  double divisor;                ///< of C
   ConstTensorView view1, view2;  ///< zh1, zh2 [b,D]
   TensorView gradient1, gradient2;
 };
 
 Activation direct_form(nn::Pass& pass, const Embeddings& e, const BarlowTwinsOptions& options) {
-  const auto [b, B, D] = std::tuple(e.local_batch, e.global_batch, e.width);
-  const float mean = 1.0F / static_cast<float>(B);
+  const auto [b, D] = std::pair(e.local_batch, e.width);
+  const float mean = 1.0F / static_cast<float>(e.divisor);
   const Activation c = pass.allocate(DType::kF32, {D, D});
   pass.backend.gemm({.M = D, .N = D, .K = b, .transpose_a = true, .alpha = mean}, e.view1, e.view2, c);
   pass.collectives.all_reduce_sum(c);
@@ -30,7 +31,7 @@ Activation direct_form(nn::Pass& pass, const Embeddings& e, const BarlowTwinsOpt
 // diagonal's part, which that counts with weight lambda too, is made right by a multiple of zh2 per column.
 Activation gram_form(nn::Pass& pass, const Embeddings& e, const BarlowTwinsOptions& options) {
   const auto [b, B, D] = std::tuple(e.local_batch, e.global_batch, e.width);
-  const float mean = 1.0F / static_cast<float>(B);
+  const float mean = 1.0F / static_cast<float>(e.divisor);
   const Activation all1 = pass.allocate(DType::kF32, {B, D});
   const Activation all2 = pass.allocate(DType::kF32, {B, D});
   pass.collectives.all_gather(e.view1, all1);
@@ -51,8 +52,8 @@ Activation gram_form(nn::Pass& pass, const Embeddings& e, const BarlowTwinsOptio
 
   Activation terms = pass.allocate(DType::kF64, {2});
   const Activation coefficient = pass.allocate(DType::kF32, {D});
-  pass.backend.barlow_gram_terms(diagonal, square, static_cast<double>(B), options.lambda, options.gradient_scale,
-                                 terms, coefficient);
+  pass.backend.barlow_gram_terms(diagonal, square, e.divisor, options.lambda, options.gradient_scale, terms,
+                                 coefficient);
   const GemmDesc rows{.M = b, .N = D, .K = B, .alpha = 2 * options.lambda * options.gradient_scale * mean};
   pass.backend.gemm(rows, k2, all1, e.gradient1);
   pass.backend.multiply_columns(e.view2, coefficient, 1, e.gradient1);
@@ -68,13 +69,15 @@ BarlowTwinsLoss barlow_twins(nn::Pass& pass, const Activation& normalized, const
   const std::int64_t D = normalized.shape()[1];
   Activation gradient = pass.allocate(DType::kF32, normalized.shape());
   const TensorView zh = normalized.view();
-  const Embeddings embeddings{.local_batch = b,
-                              .global_batch = b * pass.collectives.world_size(),
-                              .width = D,
-                              .view1 = zh.slice(0, b),
-                              .view2 = zh.slice(b, b),
-                              .gradient1 = gradient.view().slice(0, b),
-                              .gradient2 = gradient.view().slice(b, b)};
+  const Embeddings embeddings{
+      .local_batch = b,
+      .global_batch = b * pass.collectives.world_size(),
+      .width = D,
+      .divisor = static_cast<double>(options.divisor > 0 ? options.divisor : b * pass.collectives.world_size()),
+      .view1 = zh.slice(0, b),
+      .view2 = zh.slice(b, b),
+      .gradient1 = gradient.view().slice(0, b),
+      .gradient2 = gradient.view().slice(b, b)};
   const bool direct = choose_form(options.form, embeddings.global_batch, D) == LossForm::kDirect;
   Activation terms = direct ? direct_form(pass, embeddings, options) : gram_form(pass, embeddings, options);
   return {std::move(terms), std::move(gradient)};

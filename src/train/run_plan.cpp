@@ -31,13 +31,15 @@ std::int64_t share_of(std::int64_t batch_size, int world_size) {
   return batch_size / world_size;
 }
 
-data::Sampler make_sampler(const PretrainConfig& config, const data::Dataset& dataset) {
-  if (dataset.size() < config.batch_size) {
-    throw ConfigError(fmt::format("--batch-size {}: the dataset \"{}\" has only {} images; give a smaller batch",
-                                  config.batch_size, config.data, dataset.size()));
+data::Sampler make_sampler(const PretrainConfig& config, const data::Dataset& dataset, int world_size) {
+  data::Sampler sampler(dataset.size(), config.batch_size, static_cast<std::uint64_t>(config.seed),
+                        config.last_batch == "drop" ? data::LastBatch::kDrop : data::LastBatch::kOfficial);
+  if (const std::int64_t last = sampler.last_batch_of_epoch(); last % world_size != 0) {
+    throw ConfigError(fmt::format(
+        "--last-batch official: the last {} images of an epoch cannot be shared by {} ranks; give --last-batch drop",
+        last, world_size));
   }
-  return {dataset.size(), config.batch_size, static_cast<std::uint64_t>(config.seed),
-          config.last_batch == "drop" ? data::LastBatch::kDrop : data::LastBatch::kOfficial};
+  return sampler;
 }
 
 data::AugmentationOptions make_augmentation(const PretrainConfig& c) {
@@ -71,7 +73,8 @@ StepOptions step_options(const PretrainConfig& c, const Runtime& runtime) {
                    .clip = c.lars_clip},
           .loss = {.lambda = static_cast<float>(c.lambd),
                    .gradient_scale = 1.0F / static_cast<float>(c.reference_world_size),
-                   .form = ssl::parse_loss_form(c.loss_form)}};
+                   .form = ssl::parse_loss_form(c.loss_form),
+                   .divisor = c.batch_size}};
 }
 
 int choose_workers(const PretrainConfig& config, const MpiSession& session) {
@@ -86,7 +89,7 @@ RunPlan::RunPlan(const PretrainConfig& c, const data::Dataset& dataset, const Ru
     : step(step_options(c, runtime)),
       steps_per_epoch(0),
       total_steps(0),
-      sampler(make_sampler(c, dataset)),
+      sampler(make_sampler(c, dataset, runtime.session.world_size())),
       augmentation(make_augmentation(c)),
       schedule({}, 1, 0, 1) {
   steps_per_epoch = sampler.steps_per_epoch();

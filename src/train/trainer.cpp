@@ -42,7 +42,7 @@ class Run {
   void restore(TrainingStep& step);
   Verdict agree(data::Loader& loader, data::HostBatch& batch, std::int64_t steps_done);
   StepInput step_input(const data::HostBatch& batch) const {
-    const Shape shape{2, plan_.step.local_batch, config_.image_size, config_.image_size, 3};
+    const Shape shape{2, static_cast<std::int64_t>(batch.sample_ids.size()), config_.image_size, config_.image_size, 3};
     return {ConstTensorView(batch.images.data(), DType::kU8, shape), batch.sample_ids};
   }
   StepMetrics measure(const TrainingStep::Result& result, optim::Schedule::Rates rates, std::int64_t steps_done,
@@ -74,8 +74,11 @@ Outcome Run::train() {
   restore(step);
 
   data::Loader loader(dataset_, plan_.sampler, plan_.augmentation, plan_.loader,
-                      static_cast<std::uint64_t>(config_.seed), session_.rank(), session_.world_size(), first_step_,
-                      plan_.total_steps - first_step_);
+                      {.seed = static_cast<std::uint64_t>(config_.seed),
+                       .rank = session_.rank(),
+                       .world_size = session_.world_size(),
+                       .first_step = first_step_,
+                       .num_steps = plan_.total_steps - first_step_});
   std::optional<Trace> trace;
   if (!config_.trace.empty()) {
     trace =
@@ -225,7 +228,7 @@ void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatc
   std::optional<Snapshot> snapshot;
   if (batch != nullptr) {
     const std::vector<float> zh = step.normalized_embeddings();
-    const Shape shape{2 * plan_.step.local_batch, step.embedding_width()};
+    const Shape shape{2 * static_cast<std::int64_t>(batch->sample_ids.size()), step.embedding_width()};
     snapshot.emplace(session_, *batch, config_.image_size, ConstTensorView(zh.data(), DType::kF32, shape));
   }
   if (session_.is_root()) {

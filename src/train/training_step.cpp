@@ -41,7 +41,7 @@ TrainingStep::Memory TrainingStep::measure(const PretrainConfig& config, const S
 }
 
 Activation TrainingStep::upload(nn::Pass& pass, ConstTensorView images) {
-  const Shape shape{2 * options_.local_batch, image_size_, image_size_, 3};
+  const Shape shape{2 * images.shape[1], image_size_, image_size_, 3};
   const Activation bytes = pass.allocate(DType::kU8, shape);
   backend_.copy_to_device(images, bytes);
   Activation normalized = pass.allocate(shape);

@@ -24,6 +24,8 @@ struct BarlowTwinsOptions {
   /// Multiplies the gradient, not the terms: 1 / reference_world_size.
   float gradient_scale = 1;
   LossForm form = LossForm::kAuto;
+  /// What C is divided by when that is not the number of embeddings; 0: that number.
+  std::int64_t divisor = 0;
 };
 
 struct BarlowTwinsLoss {

@@ -74,7 +74,8 @@ void for_each_field(Config& c, Visit&& visit) {
         "gradients are divided by this, whatever the number of ranks");
   visit("loss-form", c.loss_form, kRun, "auto (by cost), direct or gram: one loss, two ways to compute it");
   visit("last-batch", c.last_batch, kRun,
-        "drop: an epoch ends with its last full batch; official: fill it up from the start");
+        "drop: an epoch ends with its last full batch; official: with a smaller one, the loss still divided by "
+        "batch-size");
   visit("augmentation", c.augmentation, kRun,
         "preset: reference, notes or none; the flags below override single steps");
   visit("crop", c.crop, kRun, "random: random resized crop; center: shorter side to image-size, then the centre");

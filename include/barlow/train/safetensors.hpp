@@ -20,8 +20,8 @@ struct NamedTensor {
   std::vector<std::byte> data;
 };
 
-/// Writes a safetensors file: eight bytes of header size, a JSON header, the tensors' bytes one after the other. Under a
-/// temporary name, flushed to the disk, then renamed. @throws StorageError.
+/// Writes a safetensors file: eight bytes of header size, a JSON header, the tensors' bytes one after the other. Under
+/// a temporary name, flushed to the disk, then renamed. @throws StorageError.
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors);
 
 /// Reads F32, F16, BF16, F64, I64 and U8 tensors. Nothing in the file is trusted: sizes and offsets are checked before
