@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "set_writer.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <system_error>
+
+#include "barlow/base/error.hpp"
+#include "barlow/comm/agreement.hpp"
+#include "barlow/data/shard_writer.hpp"
+#include "progress.hpp"
+
+namespace barlow::data_tools {
+namespace fs = std::filesystem;
+namespace {
+
+/// Where everything is written until it is complete.
+fs::path temporary_path(const fs::path& output) { return output.string() + ".partial"; }
+
+std::string shard_name(std::int64_t index, std::int64_t count) {
+  return fmt::format("shard-{:05}-of-{:05}.h5", index, count);
+}
+
+/// Removes the temporary if the set is not finished; root alone does the work.
+class Cleanup {
+ public:
+  Cleanup(fs::path path, bool is_root) : path_(std::move(path)), armed_(is_root) {}
+  ~Cleanup() {
+    std::error_code ignored;
+    if (armed_) fs::remove_all(path_, ignored);
+  }
+  Cleanup(const Cleanup&) = delete;
+  Cleanup& operator=(const Cleanup&) = delete;
+  void disarm() { armed_ = false; }
+
+ private:
+  fs::path path_;
+  bool armed_;
+};
+
+void prepare(const SetOptions& options, std::int64_t num_shards) {
+  const fs::path& output = options.output;
+  if (fs::exists(output)) {
+    if (!options.overwrite)
+      throw DataError("\"" + output.string() + "\" exists; choose another --output or add --overwrite");
+    // Only what this program wrote may be replaced: --overwrite on a home folder must not delete it.
+    if (fs::is_directory(output)) {
+      for (const auto& entry : fs::directory_iterator(output)) {
+        if (entry.path().extension() != ".h5")
+          throw DataError("\"" + output.string() + "\" holds \"" + entry.path().filename().string() +
+                          "\", which is no shard; --overwrite replaces only data sets");
+      }
+    }
+  }
+  const fs::path folder = fs::absolute(output).parent_path();
+  if (!fs::is_directory(folder)) throw DataError("\"" + folder.string() + "\": no such folder for the output");
+  std::error_code code;
+  fs::remove_all(temporary_path(output), code);  // of an interrupted packing
+  if (!code && num_shards > 1) fs::create_directory(temporary_path(output), code);
+  if (code) throw DataError("cannot write \"" + temporary_path(output).string() + "\": " + code.message());
+}
+
+void sync_folder(const fs::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;  // some file systems have no folders to open; the files themselves are synced
+  fsync(descriptor);
+  close(descriptor);
+}
+
+void publish(const fs::path& output) {
+  const fs::path temporary = temporary_path(output), old = output.string() + ".old";
+  std::error_code code;
+  if (fs::is_directory(temporary)) sync_folder(temporary);
+  const bool replaces = fs::exists(output);
+  if (replaces) fs::rename(output, old, code);
+  if (!code) fs::rename(temporary, output, code);
+  if (code)
+    throw StorageError("cannot rename \"" + temporary.string() + "\" to \"" + output.string() +
+                       "\": " + code.message());
+  if (replaces) fs::remove_all(old, code);
+  sync_folder(fs::absolute(output).parent_path());
+}
+
+struct Share {
+  std::vector<std::unique_ptr<data::ShardWriter>> writers;
+  std::int64_t first_shard = 0, num_left_out = 0;
+};
+
+Share write_share(const SetOptions& options, std::int64_t num_shards, std::int64_t count, const MakeSample& make,
+                  const MpiSession& session) {
+  const auto begin_of = [](std::int64_t part, std::int64_t parts, std::int64_t total) { return total * part / parts; };
+  Share share;
+  share.first_shard = begin_of(session.rank(), session.world_size(), num_shards);
+  const std::int64_t last_shard = begin_of(session.rank() + 1, session.world_size(), num_shards);
+  const std::int64_t begin = begin_of(share.first_shard, num_shards, count),
+                     end = begin_of(last_shard, num_shards, count);
+  Progress progress(session.world_size() > 1 ? "rank 0's share" : "writing", end - begin);
+  for (std::int64_t s = share.first_shard; s < last_shard; ++s) {
+    const fs::path temporary = temporary_path(options.output);
+    share.writers.push_back(
+        std::make_unique<data::ShardWriter>(num_shards > 1 ? temporary / shard_name(s, num_shards) : temporary));
+    for (std::int64_t i = begin_of(s, num_shards, count); i < begin_of(s + 1, num_shards, count); ++i) {
+      const auto sample = make(i);
+      if (sample) share.writers.back()->append(sample->info, sample->name, sample->bytes);
+      if (!sample) ++share.num_left_out;
+      progress.advance(sample ? static_cast<std::int64_t>(sample->bytes.size()) : 0);
+    }
+  }
+  return share;
+}
+
+/// The fingerprint of all ranks' samples, in order; known when every sample has been written.
+std::string agree_on_fingerprint(const Share& share, const SetOptions& options, const MpiSession& session) {
+  std::string mine;
+  for (const auto& writer : share.writers) {
+    for (const auto& digest : writer->digests()) mine.append(digest.begin(), digest.end());
+  }
+  std::string fingerprint;
+  const auto all = session.gather(mine);
+  std::vector<data::Digest> digests;
+  for (const std::string& text : all) {
+    for (std::size_t at = 0; at < text.size(); at += sizeof(data::Digest))
+      std::memcpy(digests.emplace_back().data(), text.data() + at, sizeof(data::Digest));
+  }
+  return data::set_fingerprint(digests, options.class_names);
+}
+
+}  // namespace
+
+SetSummary write_set(const SetOptions& options, std::int64_t count, const MakeSample& make, const MpiSession& session) {
+  SetSummary summary;
+  summary.num_shards = std::min(options.num_shards > 0 ? options.num_shards : session.world_size(), count);
+  collectively(session, [&] {
+    if (session.is_root()) prepare(options, summary.num_shards);
+  });
+  Cleanup cleanup(temporary_path(options.output), session.is_root());
+  Share share = collectively(session, [&] { return write_share(options, summary.num_shards, count, make, session); });
+  std::int64_t samples = 0, bytes = 0;
+  for (const auto& writer : share.writers) samples += writer->size(), bytes += writer->size_bytes();
+  summary.num_samples = static_cast<std::int64_t>(session.sum(static_cast<double>(samples)));
+  summary.num_bytes = static_cast<std::int64_t>(session.sum(static_cast<double>(bytes)));
+  summary.num_left_out = static_cast<std::int64_t>(session.sum(static_cast<double>(share.num_left_out)));
+  if (summary.num_samples == 0)
+    throw AgreedError("no image of the source could be read; nothing is written", kExitRefused);
+  summary.fingerprint = agree_on_fingerprint(share, options, session);
+  collectively(session, [&] {
+    for (std::size_t s = 0; s < share.writers.size(); ++s) {
+      share.writers[s]->finish({options.class_names, summary.fingerprint, summary.num_samples,
+                                share.first_shard + static_cast<std::int64_t>(s), summary.num_shards});
+    }
+  });
+  collectively(session, [&] {
+    if (session.is_root()) publish(options.output);
+  });
+  cleanup.disarm();
+  return summary;
+}
+
+}  // namespace barlow::data_tools

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "source.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+#include "barlow/base/error.hpp"
+
+namespace barlow::data_tools {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::int64_t kMaxItemBytes = std::int64_t{1} << 30;
+
+[[noreturn]] void refuse(const fs::path& path, const std::string& what) {
+  throw DataError("\"" + path.string() + "\": " + what);
+}
+
+int open_file(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) refuse(path, std::strerror(errno));
+  return descriptor;
+}
+
+std::int64_t size_of(int descriptor, const fs::path& path) {
+  struct stat status {};
+  if (fstat(descriptor, &status) != 0) refuse(path, std::strerror(errno));
+  if (!S_ISREG(status.st_mode)) refuse(path, "not a regular file");
+  return status.st_size;
+}
+
+void read_range(int descriptor, const fs::path& path, std::int64_t offset, std::vector<std::uint8_t>& bytes) {
+  std::size_t filled = 0;
+  while (filled < bytes.size()) {
+    const ssize_t count =
+        pread(descriptor, bytes.data() + filled, bytes.size() - filled, offset + static_cast<std::int64_t>(filled));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) refuse(path, std::strerror(errno));
+    if (count == 0) refuse(path, "the file ends early (truncated?)");
+    filled += static_cast<std::size_t>(count);
+  }
+}
+
+bool ends_with_any(const std::string& name, std::initializer_list<const char*> endings) {
+  return std::any_of(endings.begin(), endings.end(), [&](const char* ending) { return name.ends_with(ending); });
+}
+
+/// By name and by what a folder holds.
+std::string guess_format(const SourceOptions& options) {
+  const fs::path& first = options.paths.front();
+  const std::string name = first.filename().string();
+  if (fs::is_directory(first)) {
+    for (const auto& entry : fs::directory_iterator(first)) {
+      const std::string inside = entry.path().filename().string();
+      if (ends_with_any(inside, {"-ubyte", "-ubyte.gz"})) return "idx";
+      if (inside == "data_batch_1.bin") return "cifar10";
+      if (inside == "train.bin") return "cifar100";
+    }
+    return "folder";
+  }
+  if (ends_with_any(name, {"-ubyte", "-ubyte.gz", ".idx", ".idx.gz"})) return "idx";
+  if (ends_with_any(name, {".tar"})) return options.labels.empty() ? "imagenet-train" : "imagenet-val";
+  if (name.starts_with("data_batch") || name == "test_batch.bin") return "cifar10";
+  if (name == "train.bin" || name == "test.bin") return "cifar100";
+  if (ends_with_any(name, {".tar.gz", ".tgz"}))
+    refuse(first, "a compressed archive; decompress it first (gunzip): ranks read it at many places at once");
+  refuse(first,
+         "cannot tell what this is; name it with --format folder|imagenet-train|imagenet-val|idx|cifar10|cifar100");
+}
+
+}  // namespace
+
+SourceFile::SourceFile(fs::path path, bool keep_open) : path_(std::move(path)) {
+  if (keep_open) descriptor_ = open_file(path_);
+}
+
+SourceFile::SourceFile(fs::path path, std::vector<std::uint8_t> content)
+    : path_(std::move(path)), content_(std::move(content)), in_memory_(true) {}
+
+SourceFile::SourceFile(SourceFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      content_(std::move(other.content_)),
+      in_memory_(other.in_memory_),
+      descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+SourceFile::~SourceFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+std::int64_t SourceFile::size_bytes() const {
+  if (in_memory_) return static_cast<std::int64_t>(content_.size());
+  if (descriptor_ >= 0) return size_of(descriptor_, path_);
+  std::error_code code;
+  const auto size = fs::file_size(path_, code);
+  if (code) refuse(path_, code.message());
+  return static_cast<std::int64_t>(size);
+}
+
+void SourceFile::read(std::int64_t offset, std::int64_t size, std::vector<std::uint8_t>& bytes) const {
+  const int opened = in_memory_ || descriptor_ >= 0 ? -1 : open_file(path_);
+  const SourceFile closer = [&] {
+    SourceFile file(path_, false);
+    file.descriptor_ = opened;
+    return file;
+  }();
+  const int descriptor = opened >= 0 ? opened : descriptor_;
+  const std::int64_t total = in_memory_ ? static_cast<std::int64_t>(content_.size()) : size_of(descriptor, path_);
+  if (size < 0) size = total - offset;
+  if (offset < 0 || size < 0 || size > total || offset > total - size)
+    refuse(path_, "the file ends early (truncated?)");
+  if (size > kMaxItemBytes) refuse(path_, "an image of " + std::to_string(size) + " bytes is more than is credible");
+  if (in_memory_) {
+    bytes.assign(content_.begin() + offset, content_.begin() + offset + size);
+    return;
+  }
+  bytes.resize(static_cast<std::size_t>(size));
+  read_range(descriptor, path_, offset, bytes);
+}
+
+void Source::read(std::int64_t index, std::vector<std::uint8_t>& bytes) const {
+  const Item& item = items[static_cast<std::size_t>(index)];
+  files[static_cast<std::size_t>(item.file)].read(item.offset, item.size, bytes);
+  if (!is_planar) return;
+  const std::size_t num_pixels = bytes.size() / 3;
+  std::vector<std::uint8_t> interleaved(bytes.size());
+  for (std::size_t p = 0; p < num_pixels; ++p) {
+    for (std::size_t c = 0; c < 3; ++c) interleaved[3 * p + c] = bytes[c * num_pixels + p];
+  }
+  bytes.swap(interleaved);
+}
+
+std::vector<std::string> read_lines(const fs::path& path) {
+  std::ifstream file(path);
+  if (!file) refuse(path, std::strerror(errno));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    lines.push_back(line);
+  }
+  while (!lines.empty() && lines.back().empty()) lines.pop_back();
+  return lines;
+}
+
+Source open_source(const SourceOptions& options, std::vector<std::string>& warnings) {
+  for (const fs::path& path : options.paths) {
+    if (!fs::exists(path)) refuse(path, "no such file or folder");
+  }
+  const std::string format = options.format == "auto" ? guess_format(options) : options.format;
+  if (!options.labels.empty() && format != "idx" && format != "imagenet-val")
+    throw ConfigError("--labels: the format " + format + " brings its own labels; leave it out");
+  Source source = format == "folder"           ? open_folder(options, warnings)
+                  : format == "imagenet-train" ? open_imagenet_train(options, warnings)
+                  : format == "imagenet-val"   ? open_imagenet_validation(options)
+                  : format == "idx"            ? open_idx(options)
+                                               : open_cifar(options, format == "cifar10" ? 10 : 100);
+  if (source.items.empty()) refuse(options.paths.front(), "no images in it");
+  return source;
+}
+
+}  // namespace barlow::data_tools

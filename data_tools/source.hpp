@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "barlow/data/dataset.hpp"
+
+namespace barlow::data_tools {
+
+/// Bytes that items are cut from: a file on disk, or the content of a compressed file in memory.
+class SourceFile {
+ public:
+  /// Opens for reading; nothing is kept open between reads unless `keep_open` (archives of many items).
+  SourceFile(std::filesystem::path path, bool keep_open);
+  /// A file whose content is in memory already.
+  SourceFile(std::filesystem::path path, std::vector<std::uint8_t> content);
+  SourceFile(SourceFile&& other) noexcept;
+  SourceFile& operator=(SourceFile&&) = delete;
+  ~SourceFile();
+
+  const std::filesystem::path& path() const { return path_; }
+  std::int64_t size_bytes() const;
+  /// `size` < 0: to the end. @throws DataError naming the file: missing, unreadable, or shorter than the request.
+  void read(std::int64_t offset, std::int64_t size, std::vector<std::uint8_t>& bytes) const;
+
+ private:
+  std::filesystem::path path_;
+  std::vector<std::uint8_t> content_;
+  bool in_memory_ = false;
+  int descriptor_ = -1;
+};
+
+/// One image of a source, not read yet.
+struct Item {
+  std::int32_t file = 0;    ///< index into Source::files
+  std::int32_t label = -1;  ///< class index, -1: none
+  std::int64_t offset = 0;  ///< in the file
+  std::int64_t size = -1;   ///< bytes; -1: to the end of the file
+  std::string name;         ///< for messages and for the set
+};
+
+/// Everything that one or more sources hold, in the order in which it is packed.
+struct Source {
+  std::vector<SourceFile> files;
+  std::vector<Item> items;
+  std::vector<std::string> class_names;  ///< empty: no labels
+  /// Set for arrays of raw pixels (IDX, CIFAR): all items have this size, and `is_planar` ones store plane by plane.
+  std::int32_t raw_width = 0, raw_height = 0, raw_channels = 0;
+  bool is_planar = false;
+
+  bool is_raw() const { return raw_width > 0; }
+  /// The item's bytes, raw ones as [height, width, channels]. @throws DataError.
+  void read(std::int64_t index, std::vector<std::uint8_t>& bytes) const;
+};
+
+struct SourceOptions {
+  std::vector<std::filesystem::path> paths;
+  std::string format = "auto";   ///< auto, folder, imagenet-train, imagenet-val, idx, cifar10, cifar100
+  std::filesystem::path labels;  ///< empty: none given
+  bool skip_empty_classes = false;
+};
+
+/// Lists a source without reading its images. Warnings (an empty class that is skipped) go to `warnings`.
+/// @throws DataError, ConfigError naming what is wrong.
+Source open_source(const SourceOptions& options, std::vector<std::string>& warnings);
+
+/// The readers behind open_source.
+Source open_folder(const SourceOptions& options, std::vector<std::string>& warnings);
+Source open_imagenet_train(const SourceOptions& options, std::vector<std::string>& warnings);
+Source open_imagenet_validation(const SourceOptions& options);
+Source open_idx(const SourceOptions& options);
+Source open_cifar(const SourceOptions& options, int num_classes);
+
+/// A whole text file, cut into lines without their ends; empty lines at the end are dropped. @throws DataError.
+std::vector<std::string> read_lines(const std::filesystem::path& path);
+
+}  // namespace barlow::data_tools

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <cstring>
+#include <exception>
+
+#include "barlow/base/error.hpp"
+#include "barlow/base/log.hpp"
+#include "barlow/data/fingerprint.hpp"
+#include "barlow/data/image_decoder.hpp"
+#include "command_line.hpp"
+#include "commands.hpp"
+#include "progress.hpp"
+
+namespace barlow::data_tools {
+namespace {
+
+struct Findings {
+  std::string digests;  ///< 32 bytes a sample
+  std::string bad;      ///< a line per bad sample
+};
+
+Findings verify_share(const data::Dataset& set, const MpiSession& session) {
+  const std::int64_t begin = set.size() * session.rank() / session.world_size();
+  const std::int64_t end = set.size() * (session.rank() + 1) / session.world_size();
+  Findings findings;
+  data::ImageDecoder decoder;
+  data::Image image;
+  std::vector<std::uint8_t> bytes;
+  Progress progress("verifying", end - begin);
+  for (std::int64_t i = begin; i < end; ++i) {
+    const data::SampleInfo& info = set.info(i);
+    data::Digest digest{};
+    try {
+      set.read(i, bytes);
+      digest = data::sample_digest(info, bytes);
+      decoder.decode(bytes, info, image);
+      if (image.width != info.width || image.height != info.height)
+        throw DataError(
+            fmt::format("decodes to {}x{}, described as {}x{}", image.width, image.height, info.width, info.height));
+    } catch (const DataError& error) {
+      const std::string what = error.what();
+      const std::string where = set.describe(i);
+      findings.bad += (what.starts_with(where) ? what : where + ": " + what) + "\n";
+    }
+    findings.digests.append(digest.begin(), digest.end());
+    progress.advance(info.size_bytes);
+  }
+  return findings;
+}
+
+std::string fingerprint_of(const std::vector<std::string>& shares, const data::Dataset& set) {
+  std::vector<data::Digest> digests;
+  for (const std::string& share : shares) {
+    for (std::size_t at = 0; at < share.size(); at += sizeof(data::Digest))
+      std::memcpy(digests.emplace_back().data(), share.data() + at, sizeof(data::Digest));
+  }
+  return data::set_fingerprint(digests, set.class_names());
+}
+
+void print_counts(const data::Dataset& set) {
+  std::vector<std::int64_t> counts(set.class_names().size() + 1);
+  for (std::int64_t i = 0; i < set.size(); ++i) {
+    const std::int32_t label = set.info(i).label;
+    ++counts[label < 0 ? counts.size() - 1 : static_cast<std::size_t>(label)];
+  }
+  for (std::size_t c = 0; c < set.class_names().size(); ++c) fmt::print("{:>9}  {}\n", counts[c], set.class_names()[c]);
+  if (counts.back() != 0) fmt::print("{:>9}  (no label)\n", counts.back());
+}
+
+}  // namespace
+
+int verify_command(int argc, char** argv, const MpiSession& session) {
+  CLI::App command(
+      "Reads every byte of a data set, checks the checksums and the fingerprint, decodes every image and "
+      "counts the classes. Exit code 2 if anything is wrong.",
+      "barlow-data verify");
+  std::string path;
+  command.add_option("DATASET", path, "a data set that `barlow-data pack` wrote")->required();
+  if (const auto exit_code = parse(command, argc, argv, session)) return *exit_code;
+  const data::Dataset set = collectively(session, [&] { return data::Dataset::open(path); });
+  const Findings mine = collectively(session, [&] { return verify_share(set, session); });
+  const std::string fingerprint = fingerprint_of(session.gather(mine.digests), set);
+  std::string bad;
+  for (const std::string& lines : session.gather(mine.bad)) bad += lines;
+  const auto num_bad = std::count(bad.begin(), bad.end(), '\n');
+  const bool is_same = fingerprint == set.fingerprint();
+  if (session.is_root()) {
+    print_counts(set);
+    fmt::print("{} images, {} bad; fingerprint {}\n", set.size(), num_bad,
+               is_same ? set.fingerprint() : "differs: the set has changed since packing");
+    if (num_bad != 0) log::error("bad images:\n" + bad);
+  }
+  if (num_bad == 0 && is_same) return kExitFinished;
+  throw AgreedError("\"" + path + "\" is damaged; pack it again", kExitRefused);
+}
+
+}  // namespace barlow::data_tools
