@@ -8,7 +8,5 @@
 namespace barlow::app {
 
 int pretrain_command(int argc, char** argv, MpiSession& session);
-int evaluate_command(int argc, char** argv, MpiSession& session);
-int report_command(int argc, char** argv, MpiSession& session);
 
 }  // namespace barlow::app

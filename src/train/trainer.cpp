@@ -81,8 +81,7 @@ Outcome Run::train() {
                        .num_steps = plan_.total_steps - first_step_});
   std::optional<Trace> trace;
   if (!config_.trace.empty()) {
-    trace =
-        collectively(session_, [&] { return Trace(config_.trace, config_.trace_steps, to_json(config_), session_); });
+    collectively(session_, [&] { trace.emplace(config_.trace, config_.trace_steps, to_json(config_), session_); });
   }
 
   since_start_.restart();
