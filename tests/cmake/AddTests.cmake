@@ -2,6 +2,8 @@
 set(BARLOW_TEST_ENVIRONMENT
     "OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;OMPI_MCA_rmaps_base_oversubscribe=1"
     "OMPI_MCA_hwloc_base_binding_policy=none;OMPI_MCA_mpi_yield_when_idle=1")
+# `unit_tests` builds the programs of label unit: what the sanitizers run.
+add_custom_target(unit_tests)
 set(BARLOW_TEST_FOLDER ${PROJECT_SOURCE_DIR}/tests)
 
 # barlow_add_test(NAME SOURCES a.cpp ... LIBRARIES barlow::nn ... LABEL unit|ops|system [TIMEOUT 60])
@@ -15,6 +17,9 @@ function(barlow_add_test name)
   target_link_libraries(test_${name} PRIVATE barlow::options ${ARG_LIBRARIES} Catch2::Catch2WithMain)
   target_include_directories(test_${name} PRIVATE ${BARLOW_TEST_FOLDER})
   set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  if(ARG_LABEL STREQUAL unit)
+    add_dependencies(unit_tests test_${name})
+  endif()
   add_test(NAME ${name} COMMAND test_${name} WORKING_DIRECTORY ${BARLOW_TEST_FOLDER})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL}" SKIP_RETURN_CODE 77
                        ENVIRONMENT "${BARLOW_TEST_ENVIRONMENT};OMP_NUM_THREADS=2")

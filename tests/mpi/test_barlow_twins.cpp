@@ -5,6 +5,7 @@
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/random.hpp"
 #include "barlow/comm/make_collectives.hpp"
+#include "barlow/nn/layers.hpp"
 #include "barlow/ssl/barlow_twins.hpp"
 #include "support/catch.hpp"
 #include "support/mpi_require.hpp"

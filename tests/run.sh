@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what the tests need, builds and runs all of them, and ends with a count.
+#   tests/run.sh [--no-install]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=jobs/lib/packages.sh
+source jobs/lib/packages.sh
+if [ "${1:-}" != --no-install ]; then
+  install_packages "${build_packages[@]}" "${test_packages[@]}" "${sample_packages[@]}"
+fi
+
+passed=0 failed=0 skipped=0
+failures=()
+
+# run_ctest PRESET... : runs a ctest preset and adds its results up from its JUnit file.
+run_ctest() {
+  local results rc=0
+  results=$(mktemp)
+  ctest --preset "$1" --output-junit "$results" || rc=$?
+  count() { grep -oE "$1=\"[0-9]+\"" "$results" | head -1 | grep -oE '[0-9]+' || echo 0; }
+  local tests bad skips
+  tests=$(count tests) bad=$(count failures) skips=$(( $(count skipped) + $(count disabled) ))
+  passed=$((passed + tests - bad - skips)) failed=$((failed + bad)) skipped=$((skipped + skips))
+  if [ "$rc" -ne 0 ] && [ "$bad" -eq 0 ]; then failed=$((failed + 1)); fi
+  [ "$rc" -eq 0 ] || failures+=("ctest --preset $1")
+  rm -f "$results"
+}
+
+jobs=$(nproc)
+cmake --preset cpu-release -DBARLOW_WERROR=ON >/dev/null
+cmake --build --preset cpu-release -j "$jobs"
+run_ctest cpu-release
+
+cmake --preset asan >/dev/null
+cmake --build --preset asan -j "$jobs" --target unit_tests
+run_ctest asan
+
+# The GPU flavour is refused at configure time, and says so.
+if cmake --preset cuda-release 2>&1 | grep -q 'not in this version'; then
+  passed=$((passed + 1))
+else
+  failed=$((failed + 1)) failures+=("cmake --preset cuda-release does not say that CUDA is missing")
+fi
+
+for failure in "${failures[@]}"; do echo "FAILED: $failure"; done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "barlow/base/error.hpp"
+#include "barlow/train/safetensors.hpp"
+#include "support/catch.hpp"
+
+using namespace barlow;
+using namespace barlow::train;
+
+namespace {
+
+const std::filesystem::path kPath =
+    std::filesystem::temp_directory_path() / ("barlow-" + std::to_string(getpid()) + ".safetensors");
+
+void write_raw(const std::string& header, const std::string& data) {
+  std::ofstream file(kPath, std::ios::binary);
+  const std::uint64_t size = header.size();
+  file.write(reinterpret_cast<const char*>(&size), 8);
+  file << header << data;
+}
+
+}  // namespace
+
+TEST_CASE("tensors come back from a safetensors file") {
+  NamedTensor weights{"layer.weight", DType::kF32, {2, 3}, std::vector<std::byte>(24, std::byte{7})};
+  NamedTensor counter{"count", DType::kI64, {}, std::vector<std::byte>(8, std::byte{1})};
+  write_safetensors(kPath, std::vector{weights, counter});
+  const auto read = read_safetensors(kPath);
+  REQUIRE(read.size() == 2);
+  CHECK(read[0].name == "layer.weight");
+  CHECK(read[0].shape == Shape{2, 3});
+  CHECK(read[0].data == weights.data);
+  CHECK(read[1].dtype == DType::kI64);
+  CHECK(read[1].shape == Shape{});
+  CHECK_FALSE(std::filesystem::exists(kPath.string() + ".tmp"));
+  std::filesystem::remove(kPath);
+}
+
+TEST_CASE("malformed files are refused") {
+  const std::string good = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
+  write_raw(good, "12345678");
+  CHECK_NOTHROW(read_safetensors(kPath));
+  const char* const bad[] = {
+      "",
+      "[]",
+      "{",
+      R"({"a":1})",
+      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,12]}})",
+      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})",
+      R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})",
+      R"({"a":{"dtype":"Q9","shape":[2],"data_offsets":[0,8]}})",
+      R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})",
+      R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}})",
+      R"({"a":{"dtype":"F32","shape":"x","data_offsets":[0,8]}})",
+      R"({"a":{"dtype":5,"shape":[2],"data_offsets":[0]}})",
+  };
+  for (const char* header : bad) {
+    write_raw(header, "12345678");
+    CHECK_THROWS_AS(read_safetensors(kPath), DataError);
+  }
+  write_raw(good, "1234");
+  CHECK_THROWS_AS(read_safetensors(kPath), DataError);
+  std::ofstream(kPath, std::ios::binary) << "\xff\xff\xff\xff\xff\xff\xff\x7f";
+  CHECK_THROWS_AS(read_safetensors(kPath), DataError);
+  std::filesystem::remove(kPath);
+  CHECK_THROWS_AS(read_safetensors(kPath), DataError);
+}
