@@ -111,7 +111,7 @@ std::pair<fs::path, fs::path> choose_idx_files(const SourceOptions& options) {
   return {images.front(), labels.empty() ? find_labels(images.front()) : labels};
 }
 
-/// Fashion-MNIST's and CIFAR's own names where a file beside the images has them; numbers otherwise.
+/// IDX files have no class names.
 std::vector<std::string> number_classes(std::int32_t count) {
   std::vector<std::string> names;
   for (std::int32_t c = 0; c < count; ++c) names.push_back(std::to_string(c));
@@ -126,6 +126,7 @@ void find_cifar_files(const fs::path& folder, int num_classes, std::vector<fs::p
   for (int b = 1; b <= 5; ++b) files.push_back(folder / ("data_batch_" + std::to_string(b) + ".bin"));
 }
 
+/// From the list that CIFAR's archives bring; numbers where it is not beside the images.
 std::vector<std::string> cifar_class_names(const fs::path& folder, int num_classes) {
   const fs::path file = folder / (num_classes == 10 ? "batches.meta.txt" : "fine_label_names.txt");
   if (fs::exists(file)) {

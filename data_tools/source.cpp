@@ -30,6 +30,17 @@ int open_file(const fs::path& path) {
   return descriptor;
 }
 
+/// Closes a file that is open for one read only.
+struct OwnedDescriptor {
+  explicit OwnedDescriptor(int descriptor) : id(descriptor) {}
+  ~OwnedDescriptor() {
+    if (id >= 0) close(id);
+  }
+  OwnedDescriptor(const OwnedDescriptor&) = delete;
+  OwnedDescriptor& operator=(const OwnedDescriptor&) = delete;
+  int id;
+};
+
 std::int64_t size_of(int descriptor, const fs::path& path) {
   struct stat status {};
   if (fstat(descriptor, &status) != 0) refuse(path, std::strerror(errno));
@@ -78,12 +89,12 @@ std::string guess_format(const SourceOptions& options) {
 
 }  // namespace
 
-SourceFile::SourceFile(fs::path path, bool keep_open) : path_(std::move(path)) {
+SourceFile::SourceFile(const fs::path& path, bool keep_open) : path_(path.string()) {
   if (keep_open) descriptor_ = open_file(path_);
 }
 
-SourceFile::SourceFile(fs::path path, std::vector<std::uint8_t> content)
-    : path_(std::move(path)), content_(std::move(content)), in_memory_(true) {}
+SourceFile::SourceFile(const fs::path& path, std::vector<std::uint8_t> content)
+    : path_(path.string()), content_(std::move(content)), in_memory_(true) {}
 
 SourceFile::SourceFile(SourceFile&& other) noexcept
     : path_(std::move(other.path_)),
@@ -105,13 +116,8 @@ std::int64_t SourceFile::size_bytes() const {
 }
 
 void SourceFile::read(std::int64_t offset, std::int64_t size, std::vector<std::uint8_t>& bytes) const {
-  const int opened = in_memory_ || descriptor_ >= 0 ? -1 : open_file(path_);
-  const SourceFile closer = [&] {
-    SourceFile file(path_, false);
-    file.descriptor_ = opened;
-    return file;
-  }();
-  const int descriptor = opened >= 0 ? opened : descriptor_;
+  const OwnedDescriptor opened{in_memory_ || descriptor_ >= 0 ? -1 : open_file(path_)};
+  const int descriptor = opened.id >= 0 ? opened.id : descriptor_;
   const std::int64_t total = in_memory_ ? static_cast<std::int64_t>(content_.size()) : size_of(descriptor, path_);
   if (size < 0) size = total - offset;
   if (offset < 0 || size < 0 || size > total || offset > total - size)

@@ -15,20 +15,20 @@ namespace barlow::data_tools {
 class SourceFile {
  public:
   /// Opens for reading; nothing is kept open between reads unless `keep_open` (archives of many items).
-  SourceFile(std::filesystem::path path, bool keep_open);
+  SourceFile(const std::filesystem::path& path, bool keep_open);
   /// A file whose content is in memory already.
-  SourceFile(std::filesystem::path path, std::vector<std::uint8_t> content);
+  SourceFile(const std::filesystem::path& path, std::vector<std::uint8_t> content);
   SourceFile(SourceFile&& other) noexcept;
   SourceFile& operator=(SourceFile&&) = delete;
   ~SourceFile();
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::string& path() const { return path_; }
   std::int64_t size_bytes() const;
   /// `size` < 0: to the end. @throws DataError naming the file: missing, unreadable, or shorter than the request.
   void read(std::int64_t offset, std::int64_t size, std::vector<std::uint8_t>& bytes) const;
 
  private:
-  std::filesystem::path path_;
+  std::string path_;  ///< not a path object, which takes ten times the memory: a folder may hold a million files
   std::vector<std::uint8_t> content_;
   bool in_memory_ = false;
   int descriptor_ = -1;

@@ -51,8 +51,8 @@ ClassLook draw_look(std::uint64_t seed, int label) {
   return look;
 }
 
-/// Adds noise whose amplitude falls by a quarter with every octave, as in photographs (1/f): a grid of random values per octave,
-/// interpolated linearly.
+/// Adds noise whose amplitude falls by a quarter with every octave, as in photographs (1/f): a grid of random values
+/// per octave, interpolated linearly.
 void add_natural_noise(std::vector<float>& plane, int width, int height, float amplitude, RandomStream& random) {
   for (int cell = std::max(width, height) / 2; cell >= 1; cell /= 2) {
     const int columns = width / cell + 2, rows = height / cell + 2;

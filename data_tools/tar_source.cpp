@@ -204,7 +204,7 @@ Source open_imagenet_train(const SourceOptions& options, std::vector<std::string
             [](const ClassArchive& a, const ClassArchive& b) { return a.name < b.name; });
   for (const ClassArchive& archive : archives) {
     const SourceFile& file = source.files[static_cast<std::size_t>(archive.file)];
-    const auto members = list_members(file, file.path().string() + "/" + archive.member.name, archive.member.offset,
+    const auto members = list_members(file, file.path() + "/" + archive.member.name, archive.member.offset,
                                       archive.member.offset + archive.member.size);
     if (members.empty()) {
       const std::string what = "class archive \"" + archive.member.name + "\" is empty";
