@@ -8,5 +8,6 @@
 namespace barlow::app {
 
 int pretrain_command(int argc, char** argv, MpiSession& session);
+int evaluate_command(int argc, char** argv, MpiSession& session);
 
 }  // namespace barlow::app

@@ -206,6 +206,20 @@ void resolve(PretrainConfig& config) {
 
 std::string to_json(const PretrainConfig& config) { return to_json_object(config).dump(); }
 
+PretrainConfig from_json(const std::string& text) {
+  const Json object = Json::parse(text, nullptr, false);
+  if (!object.is_object()) throw DataError("the configuration of a checkpoint is not JSON");
+  PretrainConfig config;
+  for_each_field(config, [&](const char* flag, auto& value, Scope, const char*) {
+    try {
+      if (object.contains(flag)) object[flag].get_to(value);
+    } catch (const Json::exception&) {
+      throw DataError(fmt::format("the configuration of a checkpoint has {} = {}", flag, object[flag].dump()));
+    }
+  });
+  return config;
+}
+
 std::string to_toml(const PretrainConfig& config) {
   std::string text;
   for_each_field(config, [&](const char* flag, const auto& value, Scope, const char* help) {

@@ -5,14 +5,9 @@
 
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/comm/make_collectives.hpp"
+#include "barlow/train/normalization.hpp"
 
 namespace barlow::train {
-namespace {
-// ImageNet's, of pixels in 0..1.
-constexpr std::array<float, 3> kMean = {0.485F, 0.456F, 0.406F};
-constexpr std::array<float, 3> kStd = {0.229F, 0.224F, 0.225F};
-}  // namespace
-
 TrainingStep::TrainingStep(const PretrainConfig& config, const StepOptions& options, Backend& backend,
                            Collectives& collectives)
     : TrainingStep(config, options, backend, collectives,
@@ -45,7 +40,7 @@ Activation TrainingStep::upload(nn::Pass& pass, ConstTensorView images) {
   const Activation bytes = pass.allocate(DType::kU8, shape);
   backend_.copy_to_device(images, bytes);
   Activation normalized = pass.allocate(shape);
-  backend_.normalize_images(bytes, kMean, kStd, normalized);
+  backend_.normalize_images(bytes, kImageMean, kImageStd, normalized);
   return normalized;
 }
 

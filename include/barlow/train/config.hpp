@@ -128,6 +128,8 @@ void resolve(PretrainConfig& config);
 std::vector<std::int64_t> parse_projector(const std::string& text);
 
 std::string to_json(const PretrainConfig& config);
+/// The configuration that a checkpoint or trace carries; fields that it lacks keep their defaults. @throws DataError.
+PretrainConfig from_json(const std::string& text);
 std::string to_toml(const PretrainConfig& config);
 
 /// The kRun fields of a checkpoint's configuration (JSON) that differ, as `flag: was X, is Y`.

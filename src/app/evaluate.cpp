@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "barlow/backend/make_backend.hpp"
+#include "barlow/base/clock.hpp"
+#include "barlow/base/log.hpp"
+#include "barlow/comm/make_collectives.hpp"
+#include "barlow/evaluate/knn.hpp"
+#include "barlow/evaluate/linear.hpp"
+#include "command_line.hpp"
+#include "commands.hpp"
+
+namespace barlow::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Request {
+  std::string train, test, json, device = "auto";
+  bool untrained = false, raw_pixels = false, quiet = false;
+  std::int64_t threads = 0;
+  evaluate::EncoderOptions encoder;
+  evaluate::KnnOptions knn;
+  evaluate::LinearOptions linear;
+};
+
+void add_shared_options(CLI::App& command, Request& r) {
+  command.add_option("--train", r.train, "dataset of training images, with labels")->required();
+  command.add_option("--test", r.test, "dataset of test images, with labels")->required();
+  CLI::Option* checkpoint =
+      command.add_option("--checkpoint", r.encoder.checkpoint, "run folder, checkpoint.h5 or backbone.safetensors");
+  CLI::Option* untrained = command.add_flag("--untrained", r.untrained, "random weights, for comparison");
+  CLI::Option* raw = command.add_flag("--raw-pixels", r.raw_pixels, "no encoder: the pixels are the features");
+  checkpoint->excludes(untrained)->excludes(raw);
+  untrained->excludes(raw);
+  command.add_option("--architecture", r.encoder.architecture, "of --untrained and of a safetensors file")
+      ->capture_default_str();
+  command.add_option("--stem", r.encoder.stem, "imagenet, small or tiny; of --untrained and of a safetensors file")
+      ->capture_default_str();
+  command.add_option("--image-size", r.encoder.image_size, "side in pixels; of all but a run folder or checkpoint")
+      ->check(CLI::Range(8, 4096))
+      ->capture_default_str();
+  command.add_option("--seed", r.encoder.seed, "of --untrained, and of the classifiers")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--precision", r.encoder.precision, "auto, fp32 or bf16")->capture_default_str();
+  command.add_option("--device", r.device, "auto, cpu or cuda")->capture_default_str();
+  command
+      .add_option("--threads", r.threads,
+                  "compute threads per CPU rank; 0: OMP_NUM_THREADS, else this rank's share of the cores")
+      ->capture_default_str();
+  command.add_option("--json", r.json, "file that receives the result");
+  command.add_flag("--quiet", r.quiet, "the result only");
+}
+
+void add_protocol_options(CLI::App& command, Request& r, bool knn) {
+  if (knn) {
+    command.add_option("--k", r.knn.k, "neighbours")->check(CLI::Range(1, 10000))->capture_default_str();
+    command.add_option("--temperature", r.knn.temperature, "of the neighbours' weights exp(similarity / temperature)")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+  } else {
+    command.add_option("--epochs", r.linear.epochs, "passes over the training features")
+        ->check(CLI::Range(1, 100000))
+        ->capture_default_str();
+    command.add_option("--batch-size", r.linear.batch_size, "features per step over all ranks")
+        ->check(CLI::Range(1, 1 << 24))
+        ->capture_default_str();
+    command.add_option("--learning-rates", r.linear.learning_rates, "one classifier each")
+        ->delimiter(',')
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    command.add_option("--weight-decay", r.linear.weight_decay, "of the classifiers' weights")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+  }
+}
+
+struct Sets {
+  evaluate::Features train, test;
+  std::int64_t num_classes;
+};
+
+std::int64_t count_classes(const data::Dataset& train, const data::Dataset& test) {
+  std::int32_t last = 0;
+  for (const data::Dataset* set : {&train, &test}) {
+    for (std::int64_t i = 0; i < set->size(); ++i) last = std::max(last, set->info(i).label);
+  }
+  return std::max<std::int64_t>(last + 1, static_cast<std::int64_t>(train.class_names().size()));
+}
+
+Sets make_features(const Request& r, const train::Runtime& runtime, Json& result) {
+  MpiSession& session = runtime.session;
+  const auto train_set = collectively(session, [&] { return data::Dataset::open(r.train); });
+  const auto test_set = collectively(session, [&] { return data::Dataset::open(r.test); });
+  const std::int64_t num_classes = count_classes(train_set, test_set);
+  result["train_images"] = train_set.size();
+  result["test_images"] = test_set.size();
+  if (r.raw_pixels) {
+    result["encoder"] = "raw pixels";
+    return {collectively(session, [&] { return evaluate::raw_pixels(train_set, r.encoder.image_size, runtime); }),
+            collectively(session, [&] { return evaluate::raw_pixels(test_set, r.encoder.image_size, runtime); }),
+            num_classes};
+  }
+  const auto encoder = collectively(session, [&] { return std::make_unique<evaluate::Encoder>(r.encoder, runtime); });
+  result["encoder"] = encoder->is_untrained() ? "untrained" : encoder->options().checkpoint;
+  result["architecture"] = encoder->options().architecture;
+  result["stem"] = encoder->options().stem;
+  result["image_size"] = encoder->options().image_size;
+  if (encoder->is_untrained()) evaluate::observe_statistics(train_set, *encoder, 10000, runtime);
+  const auto extract = [&](const data::Dataset& set) {
+    return collectively(session, [&] { return evaluate::extract_features(set, *encoder, runtime); });
+  };
+  Sets sets{extract(train_set), {}, num_classes};
+  sets.test = extract(test_set);
+  return sets;
+}
+
+std::string evaluate_knn(const Request& r, Sets sets, const train::Runtime& runtime, Json& result) {
+  const auto accuracy =
+      evaluate::evaluate_knn(std::move(sets.train), std::move(sets.test), sets.num_classes, r.knn, runtime);
+  result["top1"] = accuracy.top1;
+  result["top5"] = accuracy.top5;
+  result["k"] = r.knn.k;
+  result["temperature"] = r.knn.temperature;
+  return fmt::format("kNN (k {}, temperature {}): top-1 {:.2f} %, top-5 {:.2f} %", r.knn.k, r.knn.temperature,
+                     accuracy.top1, accuracy.top5);
+}
+
+std::string evaluate_linear(const Request& r, Sets sets, const train::Runtime& runtime, Json& result) {
+  evaluate::standardize(sets.train, sets.test, runtime);
+  const auto all = evaluate::evaluate_linear(sets.train, sets.test, sets.num_classes, r.linear, runtime);
+  const auto best =
+      std::max_element(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.best.top1 < b.best.top1; });
+  result["top1"] = best->best.top1;
+  result["top5"] = best->best.top5;
+  result["learning_rate"] = best->learning_rate;
+  result["epoch"] = best->best_epoch;
+  result["epochs"] = r.linear.epochs;
+  result["batch_size"] = r.linear.batch_size;
+  result["weight_decay"] = r.linear.weight_decay;
+  result["standardized"] = true;
+  for (const auto& one : all) {
+    result["learning_rates"].push_back({{"learning_rate", one.learning_rate},
+                                        {"last_top1", one.last.top1},
+                                        {"last_top5", one.last.top5},
+                                        {"best_top1", one.best.top1},
+                                        {"best_top5", one.best.top5},
+                                        {"best_epoch", one.best_epoch}});
+  }
+  return fmt::format("linear (best of {} rates: {}, epoch {} of {}): top-1 {:.2f} %, top-5 {:.2f} %", all.size(),
+                     best->learning_rate, best->best_epoch, r.linear.epochs, best->best.top1, best->best.top5);
+}
+
+}  // namespace
+
+int evaluate_command(int argc, char** argv, MpiSession& session) {
+  const std::string protocol = argc > 1 ? argv[1] : "";
+  if (protocol != "knn" && protocol != "linear") {
+    if (protocol == "--help" || protocol == "-h") {
+      if (session.is_root())
+        fmt::print("Usage: barlow evaluate knn|linear [flags]\n`barlow evaluate knn --help` lists the flags.\n");
+      return kExitFinished;
+    }
+    throw AgreedError("barlow evaluate: give a protocol, knn or linear", kExitRefused);
+  }
+  const bool knn = protocol == "knn";
+  Request r;
+  CLI::App command(knn ? "Weighted nearest neighbours on the features of a frozen encoder."
+                       : "A linear classifier on the features of a frozen encoder.",
+                   "barlow evaluate " + protocol);
+  add_shared_options(command, r);
+  add_protocol_options(command, r, knn);
+  if (const auto exit_code = parse(command, argc - 1, argv + 1, session)) return *exit_code;
+  if (r.encoder.checkpoint.empty() && !r.untrained && !r.raw_pixels) {
+    throw AgreedError("give --checkpoint RUN, --untrained or --raw-pixels", kExitRefused);
+  }
+  r.linear.seed = static_cast<std::uint64_t>(r.encoder.seed);
+  log::configure(r.quiet ? log::Level::kQuiet : log::Level::kNormal, session.is_root());
+
+  const Stopwatch watch;
+  const auto backend = collectively(session, [&] {
+    return make_backend(r.device, session.local_rank(), session.local_size(), static_cast<int>(r.threads));
+  });
+  const auto collectives = make_collectives(session);
+  const train::Runtime runtime{session, *backend, *collectives};
+  Json result = {{"protocol", protocol}};
+  Sets sets = make_features(r, runtime, result);
+  log::info(fmt::format("features of {} + {} images in {:.1f} s", sets.train.num_samples, sets.test.num_samples,
+                        watch.elapsed_s()));
+  const std::string line =
+      knn ? evaluate_knn(r, std::move(sets), runtime, result) : evaluate_linear(r, std::move(sets), runtime, result);
+  result["seconds"] = watch.elapsed_s();
+  if (!session.is_root()) return kExitFinished;
+  fmt::print("{}\n", line);
+  if (r.json.empty()) return kExitFinished;
+  std::ofstream file(r.json);
+  file << result.dump(2) << "\n";
+  if (!file.flush()) {
+    log::error("cannot write \"" + r.json + "\"");
+    return kExitRefused;
+  }
+  return kExitFinished;
+}
+
+}  // namespace barlow::app

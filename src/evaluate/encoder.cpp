@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "barlow/evaluate/encoder.hpp"
+
+#include <filesystem>
+
+#include "barlow/backend/make_backend.hpp"
+#include "barlow/base/error.hpp"
+#include "barlow/comm/make_collectives.hpp"
+#include "barlow/train/checkpoint.hpp"
+#include "barlow/train/normalization.hpp"
+#include "barlow/train/tensor_files.hpp"
+
+namespace barlow::evaluate {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The file that a run folder, a checkpoint or a weights file stands for.
+fs::path find_weights(const std::string& text) {
+  const fs::path path(text);
+  if (!fs::is_directory(path)) return path;
+  for (const char* name : {"checkpoint.h5", "checkpoint.previous.h5", "backbone.safetensors"}) {
+    if (fs::exists(path / name)) return path / name;
+  }
+  throw DataError("\"" + text + "\" holds no checkpoint; give a run folder, a checkpoint or a .safetensors file");
+}
+
+bool is_checkpoint(const fs::path& path) { return path.extension() == ".h5"; }
+
+EncoderOptions complete(EncoderOptions options) {
+  if (options.checkpoint.empty()) return options;
+  const fs::path file = find_weights(options.checkpoint);
+  options.checkpoint = file.string();
+  if (!is_checkpoint(file)) return options;
+  const train::PretrainConfig config = train::from_json(train::read_checkpoint_state(file).configuration);
+  options.architecture = config.architecture;
+  options.stem = config.stem;
+  options.image_size = config.image_size;
+  return options;
+}
+
+DType choose_dtype(const std::string& precision, const Backend& backend) {
+  if (precision == "auto") return backend.preferred_dtype();
+  if (precision == "fp32") return DType::kF32;
+  if (precision == "bf16") return DType::kBF16;
+  throw ConfigError("--precision \"" + precision + "\": choose auto, fp32 or bf16");
+}
+
+}  // namespace
+
+Encoder::Encoder(EncoderOptions options, const train::Runtime& runtime)
+    : options_(complete(std::move(options))),
+      runtime_(runtime),
+      backbone_(layout_, "backbone.", options_.architecture, nn::parse_stem(options_.stem)),
+      store_(layout_, runtime.backend, choose_dtype(options_.precision, runtime.backend), false),
+      arena_(runtime.backend.allocate(measure())) {
+  if (is_untrained()) {
+    nn::initialize(store_, runtime.backend, static_cast<std::uint64_t>(options_.seed));
+  } else if (is_checkpoint(options_.checkpoint)) {
+    train::read_checkpoint(options_.checkpoint, store_, runtime.backend);
+  } else {
+    train::load_initial_weights(options_.checkpoint, store_, runtime.backend);
+  }
+}
+
+nn::Pass Encoder::make_pass(bool training) {
+  return {.backend = runtime_.backend,
+          .collectives = runtime_.collectives,
+          .arena = arena_,
+          .parameters = store_,
+          .training = training,
+          .views = 1,
+          .norm_momentum = 1.0F / static_cast<float>(batches_observed_ + 1),
+          .record = false};
+}
+
+std::size_t Encoder::measure() const {
+  const auto backend = make_measuring_backend(store_.compute_dtype());
+  const auto collectives = make_measuring_collectives(runtime_.session.world_size());
+  Arena arena;
+  nn::ParameterStore store(layout_, *backend, store_.compute_dtype(), false);
+  nn::Pass pass{.backend = *backend,
+                .collectives = *collectives,
+                .arena = arena,
+                .parameters = store,
+                .views = 1,
+                .record = false};
+  const ConstTensorView images(nullptr, DType::kU8, {kBatch, options_.image_size, options_.image_size, 3});
+  const Activation features = forward(pass, images);
+  const Activation floats = pass.allocate(DType::kF32, features.shape());
+  return arena.peak_bytes();
+}
+
+Activation Encoder::forward(nn::Pass& pass, ConstTensorView images) const {
+  const Activation bytes = pass.allocate(DType::kU8, images.shape);
+  pass.backend.copy_to_device(images, bytes);
+  const Activation normalized = pass.allocate(images.shape);
+  pass.backend.normalize_images(bytes, train::kImageMean, train::kImageStd, normalized);
+  return backbone_.forward(pass, normalized);
+}
+
+void Encoder::encode(ConstTensorView images, TensorView features) {
+  nn::Pass pass = make_pass(false);
+  const Activation encoded = forward(pass, images);
+  const Activation floats = pass.allocate(DType::kF32, encoded.shape());
+  runtime_.backend.cast(encoded, floats);
+  runtime_.backend.copy_to_host(floats, features);
+}
+
+void Encoder::observe_statistics(ConstTensorView images) {
+  nn::Pass pass = make_pass(true);
+  forward(pass, images);
+  ++batches_observed_;
+}
+
+}  // namespace barlow::evaluate
