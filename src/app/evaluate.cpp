@@ -121,9 +121,8 @@ Sets make_features(const Request& r, const train::Runtime& runtime, Json& result
   return sets;
 }
 
-std::string evaluate_knn(const Request& r, Sets sets, const train::Runtime& runtime, Json& result) {
-  const auto accuracy =
-      evaluate::evaluate_knn(std::move(sets.train), std::move(sets.test), sets.num_classes, r.knn, runtime);
+std::string evaluate_knn(const Request& r, const Sets& sets, const train::Runtime& runtime, Json& result) {
+  const auto accuracy = evaluate::evaluate_knn(sets.train, sets.test, sets.num_classes, r.knn, runtime);
   result["top1"] = accuracy.top1;
   result["top5"] = accuracy.top5;
   result["k"] = r.knn.k;
@@ -159,52 +158,76 @@ std::string evaluate_linear(const Request& r, Sets sets, const train::Runtime& r
 
 }  // namespace
 
-int evaluate_command(int argc, char** argv, MpiSession& session) {
-  const std::string protocol = argc > 1 ? argv[1] : "";
-  if (protocol != "knn" && protocol != "linear") {
-    if (protocol == "--help" || protocol == "-h") {
-      if (session.is_root())
-        fmt::print("Usage: barlow evaluate knn|linear [flags]\n`barlow evaluate knn --help` lists the flags.\n");
-      return kExitFinished;
-    }
-    throw AgreedError("barlow evaluate: give a protocol, knn or linear", kExitRefused);
-  }
-  const bool knn = protocol == "knn";
-  Request r;
-  CLI::App command(knn ? "Weighted nearest neighbours on the features of a frozen encoder."
-                       : "A linear classifier on the features of a frozen encoder.",
-                   "barlow evaluate " + protocol);
-  add_shared_options(command, r);
-  add_protocol_options(command, r, knn);
-  if (const auto exit_code = parse(command, argc - 1, argv + 1, session)) return *exit_code;
-  if (r.encoder.checkpoint.empty() && !r.untrained && !r.raw_pixels) {
-    throw AgreedError("give --checkpoint RUN, --untrained or --raw-pixels", kExitRefused);
-  }
-  r.linear.seed = static_cast<std::uint64_t>(r.encoder.seed);
-  log::configure(r.quiet ? log::Level::kQuiet : log::Level::kNormal, session.is_root());
+namespace {
 
+constexpr const char* kUsage =
+    "Usage: barlow evaluate knn|linear|all [flags]\n"
+    "Measures a frozen encoder; `all` extracts the features once for both protocols.\n"
+    "`barlow evaluate all --help` lists every flag.\n";
+
+void write_json(const std::string& path, const Json& results) {
+  std::ofstream file(path);
+  file << (results.size() == 1 ? results[0] : results).dump(2) << "\n";
+  if (!file.flush()) throw DataError("cannot write \"" + path + "\"");
+}
+
+/// Runs the protocols on one extraction; root prints a line each.
+void run(const Request& r, const std::vector<std::string>& protocols, MpiSession& session) {
   const Stopwatch watch;
   const auto backend = collectively(session, [&] {
     return make_backend(r.device, session.local_rank(), session.local_size(), static_cast<int>(r.threads));
   });
   const auto collectives = make_collectives(session);
   const train::Runtime runtime{session, *backend, *collectives};
-  Json result = {{"protocol", protocol}};
-  Sets sets = make_features(r, runtime, result);
+  Json shared;
+  Sets sets = make_features(r, runtime, shared);
+  const double extraction_s = watch.elapsed_s();
   log::info(fmt::format("features of {} + {} images in {:.1f} s", sets.train.num_samples, sets.test.num_samples,
-                        watch.elapsed_s()));
-  const std::string line =
-      knn ? evaluate_knn(r, std::move(sets), runtime, result) : evaluate_linear(r, std::move(sets), runtime, result);
-  result["seconds"] = watch.elapsed_s();
-  if (!session.is_root()) return kExitFinished;
-  fmt::print("{}\n", line);
-  if (r.json.empty()) return kExitFinished;
-  std::ofstream file(r.json);
-  file << result.dump(2) << "\n";
-  if (!file.flush()) {
-    log::error("cannot write \"" + r.json + "\"");
-    return kExitRefused;
+                        extraction_s));
+  Json results = Json::array();
+  for (const std::string& protocol : protocols) {
+    const Stopwatch own;
+    Json result = {{"protocol", protocol}};
+    result.update(shared);
+    const std::string line =
+        protocol == "knn" ? evaluate_knn(r, sets, runtime, result) : evaluate_linear(r, sets, runtime, result);
+    result["seconds"] = extraction_s + own.elapsed_s();
+    results.push_back(result);
+    if (session.is_root()) fmt::print("{}\n", line);
   }
+  collectively(session, [&] {
+    if (session.is_root() && !r.json.empty()) write_json(r.json, results);
+  });
+}
+
+}  // namespace
+
+int evaluate_command(int argc, char** argv, MpiSession& session) {
+  const std::string name = argc > 1 ? argv[1] : "";
+  if (name == "--help" || name == "-h") {
+    if (session.is_root()) fmt::print("{}", kUsage);
+    return kExitFinished;
+  }
+  if (name != "knn" && name != "linear" && name != "all")
+    throw AgreedError(std::string("barlow evaluate: give a protocol\n") + kUsage, kExitRefused);
+  const std::vector<std::string> protocols =
+      name == "all" ? std::vector<std::string>{"knn", "linear"} : std::vector<std::string>{name};
+
+  Request r;
+  CLI::App command(
+      "Measures the features of a frozen encoder by weighted nearest neighbours (knn), a linear classifier (linear) or "
+      "both (all).\n"
+      "Under mpirun or srun the ranks share the work.",
+      "barlow evaluate " + name);
+  add_shared_options(command, r);
+  for (const std::string& protocol : protocols) add_protocol_options(command, r, protocol == "knn");
+  if (const auto exit_code = parse(command, argc - 1, argv + 1, session)) return *exit_code;
+  if (r.encoder.checkpoint.empty() && !r.untrained && !r.raw_pixels) {
+    throw AgreedError("give --checkpoint RUN, --untrained or --raw-pixels", kExitRefused);
+  }
+  r.linear.seed = static_cast<std::uint64_t>(r.encoder.seed);
+  log::configure(r.quiet ? log::Level::kQuiet : log::Level::kNormal, session.is_root());
+  run(r, protocols, session);
   return kExitFinished;
 }
 
