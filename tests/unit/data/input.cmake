@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+barlow_add_test(sampler SOURCES test_sampler.cpp LIBRARIES barlow::data LABEL unit)
+barlow_add_test(loader SOURCES test_loader.cpp LIBRARIES barlow::data LABEL unit)
