@@ -1,28 +1,34 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles every public header alone. check_headers.py COMPILER [INCLUDE_FOLDER...]"""
-import concurrent.futures
+"""Every public header compiles alone.
+
+    check_headers.py ROOT COMPILER [INCLUDE_FOLDER...]     the folders are those of mpi.h
+"""
 import os
-import pathlib
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-root = pathlib.Path(__file__).resolve().parents[2]
-compiler, *folders = sys.argv[1:]
-flags = ["-std=c++20", "-fsyntax-only", "-x", "c++", "-Wall", "-Wextra", "-Werror", "-DOMPI_SKIP_MPICXX", f"-I{root / 'include'}"]
-flags += [f"-isystem{folder}" for folder in folders]
-headers = sorted((root / "include").rglob("*.hpp"))
+from sources import files, report
+
+FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror", "-x", "c++"]
 
 
-def compile_alone(header):
+def compile_alone(root, compiler, folders, header):
+    include = ["-I", str(root / "include")] + [word for folder in folders for word in ("-isystem", folder)]
     source = f'#include "{header.relative_to(root / "include")}"\n'
-    result = subprocess.run([compiler, *flags, "-"], input=source, capture_output=True, text=True, check=False)
-    return header, result.returncode, result.stderr
+    done = subprocess.run([compiler, *FLAGS, *include, "-"], input=source, text=True, capture_output=True)
+    return f"{header.relative_to(root)} does not compile alone:\n{done.stderr}" if done.returncode else None
 
 
-with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-    failures = [result for result in pool.map(compile_alone, headers) if result[1] != 0]
-for header, _, message in failures:
-    print(f"{header.relative_to(root)} does not compile alone:\n{message}")
-print(f"{len(headers)} headers, {len(failures)} do not compile alone")
-sys.exit(1 if failures or not headers else 0)
+def main(root, compiler, *folders):
+    headers = files(root, (".hpp",), ("include",))
+    if not headers:
+        return report([f"no header under {root}/include"], "headers")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(lambda header: compile_alone(root, compiler, folders, header), headers)
+        return report([problem for problem in results if problem], f"{len(headers)} headers")
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -1,75 +1,96 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks who includes whom, and that files stay readable in one sitting."""
-import pathlib
+"""Who includes whom: a module may include those that ALLOWED names, and nobody's private headers.
+
+Public headers (include/barlow) show the standard library only; mpi.h is the exception, in comm/mpi_*.hpp.
+    check_layers.py ROOT
+"""
 import re
 import sys
+from pathlib import Path
 
-# A module may include itself and those listed with it.
-MAY_INCLUDE = {
-    "base": [],
-    "tensor": ["base"],
-    "backend": ["base", "tensor"],
-    "comm": ["base", "tensor"],
-    "data": ["base", "tensor"],
-    "nn": ["base", "tensor", "backend", "comm"],
-    "ssl": ["base", "tensor", "backend", "comm", "nn"],
-    "optim": ["base", "tensor", "backend", "comm", "nn"],
+from sources import CPP, files, report
+
+DEVICE = {"base", "tensor", "backend", "comm"}
+MODEL = DEVICE | {"nn"}
+TRAINING = MODEL | {"data", "ssl", "optim", "train"}
+ALLOWED = {
+    "base": set(),
+    "tensor": {"base"},
+    "backend": {"base", "tensor"},
+    "comm": {"base", "tensor", "backend"},
+    "data": {"base", "tensor"},
+    "nn": DEVICE,
+    "ssl": MODEL,
+    "optim": MODEL,
+    "train": TRAINING,
+    "evaluate": TRAINING,
+    "report": TRAINING,
+    "app": TRAINING | {"evaluate", "report"},
+    "data_tools": {"base", "tensor", "data", "comm"},
 }
-MAY_INCLUDE["train"] = [*MAY_INCLUDE, "ssl", "optim"]
-MAY_INCLUDE["evaluate"] = [*MAY_INCLUDE]
-MAY_INCLUDE["report"] = [*MAY_INCLUDE]
-MAY_INCLUDE["app"] = [*MAY_INCLUDE]
-TOOLS_MAY_INCLUDE = ["base", "tensor", "data", "comm"]  # data_tools link no device library
-
-VENDOR = re.compile(r"(cudnn|cublas|cuda|dnnl|nccl|hdf5|turbojpeg|jpeglib|png|CLI|nlohmann|spdlog|fmt)\b")
-MAX_LINES = {".hpp": 200, ".cpp": 400, ".py": 400, ".sh": 200}
-
-problems = []
-root = pathlib.Path(__file__).resolve().parents[2]
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
-def includes(path):
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        match = re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line)
-        if match:
-            yield number, match.group(1)
+def module_of(path):
+    """src/nn/a.cpp and include/barlow/nn/a.hpp belong to nn; data_tools to itself; others to nobody."""
+    parts = path.parts
+    if parts[0] == "src" and len(parts) > 2:
+        return parts[1]
+    if parts[:2] == ("include", "barlow") and len(parts) > 3:
+        return parts[2]
+    return parts[0] if parts[0] == "data_tools" else None
 
 
-def check_module(path, module, allowed):
-    for number, name in includes(path):
-        match = re.match(r"barlow/(\w+)/", name)
-        if match and match.group(1) != module and match.group(1) not in allowed:
-            problems.append(f"{path.relative_to(root)}:{number}: {module} may not include {name}")
+def check_include(root, path, module, is_angle, header):
+    """What is wrong with one include, or None."""
+    public = path.parts[0] == "include"
+    if header.startswith("barlow/"):
+        other = Path(header).parts[1]
+        if other != module and other not in ALLOWED[module]:
+            return f"{module} may not include {other} ({header})"
+        return None if (root / "include" / header).is_file() else f"{header} does not exist"
+    if not is_angle:
+        if public:
+            return f'"{header}": a public header includes public headers, as "barlow/..."'
+        target = (root / path).parent / header
+        home = root / ("data_tools" if module == "data_tools" else f"src/{module}")
+        return None if target.is_file() or (home / header).is_file() else f'"{header}" is no private header of {module}'
+    is_mpi_header = module == "comm" and path.name.startswith("mpi_") and header == "mpi.h"
+    if public and not re.fullmatch(r"[a-z0-9_]+", header) and not is_mpi_header:
+        return f"<{header}> in a public header: only the standard library's C++ headers belong there"
+    return None
 
 
-for module, allowed in MAY_INCLUDE.items():
-    for folder in (root / "include/barlow" / module, root / "src" / module):
-        for path in [*folder.rglob("*.hpp"), *folder.rglob("*.cpp")]:
-            check_module(path, module, allowed)
-for path in [*(root / "data_tools").glob("*.?pp")]:
-    check_module(path, "data_tools", TOOLS_MAY_INCLUDE)
+def check_target(root, path, module, header):
+    """A relative include must not climb into another module."""
+    target = ((root / path).parent / header).resolve()
+    try:
+        other = module_of(target.relative_to(root.resolve()))
+    except ValueError:
+        return f'"{header}" lies outside the project'
+    return f'"{header}" is private to {other}' if target.is_file() and other not in (None, module) else None
 
-for path in (root / "include").rglob("*.hpp"):
-    for number, name in includes(path):
-        is_mpi = name == "mpi.h" and not (path.parent.name == "comm" and path.name.startswith("mpi_"))
-        if is_mpi or VENDOR.match(name.split("/")[-1]) or VENDOR.match(name.split("/")[0]):
-            problems.append(f"{path.relative_to(root)}:{number}: a public header includes {name}")
 
-for folder in ("include", "src", "data_tools", "tests", "bench", "jobs"):
-    for path in (root / folder).rglob("*"):
-        limit = MAX_LINES.get(path.suffix)
-        if limit is None or not path.is_file():
+def main(root):
+    problems = []
+    for full in files(root, CPP, ("include", "src", "data_tools")):
+        path = full.relative_to(root)
+        module = module_of(path)
+        if module not in ALLOWED:
+            problems.append(f"{path}: unknown module {module}; say in check_layers.py what it may include")
             continue
-        lines = path.read_text().splitlines()
-        if len(lines) > limit:
-            problems.append(f"{path.relative_to(root)}: {len(lines)} lines, at most {limit}")
-        if not any("SPDX-License-Identifier: Apache-2.0" in line for line in lines[:3]):
-            problems.append(f"{path.relative_to(root)}: no SPDX line")
+        for number, line in enumerate(full.read_text().splitlines(), 1):
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            is_angle, header = match[1] == "<", match[2]
+            problem = check_include(root, path, module, is_angle, header)
+            if problem is None and not is_angle and not header.startswith("barlow/"):
+                problem = check_target(root, path, module, header)
+            if problem:
+                problems.append(f"{path}:{number}: {problem}")
+    return report(problems, "include directions")
 
-for module in MAY_INCLUDE:
-    if not (root / "src" / module).is_dir():
-        problems.append(f"src/{module} is missing: this check knows a module that is not there")
 
-print("\n".join(problems) or "includes, sizes and licences are as they should be")
-sys.exit(1 if problems else 0)
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
