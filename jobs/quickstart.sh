@@ -1,51 +1,113 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# From nothing to pre-trained weights: installs, builds, packs images, pre-trains on CPU ranks, evaluates, reports.
-#
-#   bash jobs/quickstart.sh [--no-install] [--data FOLDER] [--output RUN] [--ranks N]
-#
-#   --no-install   do not install packages (all of INSTALL.md's list is there)
-#   --data FOLDER  your own images: a folder of class folders, or of train/ and test/ (or val/) with class folders in them;
-#                  default: Fashion-MNIST, from Debian's package dataset-fashion-mnist
-#   --output RUN   the run folder (default runs/quickstart); started again, an unfinished run goes on
-#   --ranks N      MPI ranks (default 2)
+# From nothing to a pre-trained and measured encoder: installs, builds, packs, pre-trains, evaluates, reports.
 set -euo pipefail
-invoked_from=$PWD
-cd "$(dirname "$0")/.."
-# shellcheck source=jobs/lib/packages.sh
-source jobs/lib/packages.sh
-# shellcheck source=jobs/lib/quickstart_steps.sh
-source jobs/lib/quickstart_steps.sh
+usage() {
+  cat <<'TEXT'
+Usage: bash jobs/quickstart.sh [flags]
+  --data FOLDER   your own images: FOLDER/CLASS/*.jpg or *.png, or FOLDER/train/CLASS/... and FOLDER/test/CLASS/...
+                  (or FOLDER/val). Default: Fashion-MNIST, 60,000 + 10,000 images, from the package
+                  dataset-fashion-mnist
+  --output DIR    folder of data, run and results (default runs/quickstart); start again to go on after a stop
+  --ranks N       MPI ranks on this machine (default 2)
+  --no-install    install nothing; INSTALL.md lists what must be there
+TEXT
+}
+refuse() { echo "quickstart: $1" >&2; exit 2; }
+say() { printf '\n== %s\n' "$*"; }
 
-install=yes data='' run=runs/quickstart ranks=2
-usage() { sed -n '3,12s/^# \{0,1\}//p' "$0"; }
+images='' output=runs/quickstart ranks=2 install=yes
+here=$PWD
 while [ $# -gt 0 ]; do
   case $1 in
-    --no-install) install=no ;;
-    --data | --output | --ranks)
-      [ $# -ge 2 ] || { echo "quickstart: $1 needs a value" >&2; exit 2; }
-      case $1 in
-        --data) data=$(cd "$invoked_from" && readlink -m -- "$2") ;;
-        --output) run=$(cd "$invoked_from" && readlink -m -- "$2") ;;
-        --ranks) ranks=$2 ;;
-      esac
-      shift ;;
-    -h | --help) usage; exit 0 ;;
-    *) echo "quickstart: unknown flag $1" >&2; usage >&2; exit 2 ;;
+    --data | --output | --ranks) [ $# -ge 2 ] || refuse "$1 needs a value" ;;
   esac
-  shift
+  case $1 in
+    --data) images=$2 && shift 2 ;;
+    --output) output=$2 && shift 2 ;;
+    --ranks) ranks=$2 && shift 2 ;;
+    --no-install) install=no && shift ;;
+    -h | --help) usage && exit 0 ;;
+    *) usage >&2 && refuse "unknown argument \"$1\"" ;;
+  esac
 done
-[[ $ranks =~ ^[1-9][0-9]*$ ]] || { echo "quickstart: --ranks $ranks: give a number of ranks" >&2; exit 2; }
-if [ -n "$data" ] && [ ! -d "$data" ]; then echo "quickstart: --data $data: no such folder" >&2; exit 2; fi
+[[ $ranks =~ ^[1-9][0-9]*$ ]] || refuse "--ranks $ranks: give a number from 1 up"
+[ -z "$images" ] || [ -d "$images" ] || refuse "--data $images: no such folder"
+[ -z "$images" ] || images=$(realpath "$images")
+cd "$(dirname "$0")/.."
+case $output in runs/quickstart | /*) ;; *) output=$here/$output ;; esac
+# shellcheck source=jobs/lib/packages.sh
+source jobs/lib/packages.sh
+# shellcheck source=jobs/lib/recipe.sh
+source jobs/lib/recipe.sh
 
-start=$SECONDS
-packages=("${build_packages[@]}")
-[ -n "$data" ] || packages+=("${sample_packages[@]}")
-[ "$install" = no ] || install_packages "${packages[@]}"
-installed=$SECONDS
-build
-pack_images "$data" "$run"
-pretrain "$run" "$ranks"
-evaluate_run "$run" "$ranks"
-"$bin/barlow" report "$run"
-summarize "$run" $((SECONDS - installed)) $((installed - start))
+if [ "$install" = yes ]; then
+  say "Packages"
+  wanted=("${build_packages[@]}")
+  [ -n "$images" ] || wanted+=("${sample_packages[@]}")
+  install_packages "${wanted[@]}"
+fi
+
+say "Build (Release, build/cpu-release)"
+cmake --preset cpu-release -DBARLOW_BUILD_TESTS=OFF -DBARLOW_BUILD_BENCH=OFF >/dev/null
+cmake --build --preset cpu-release --target barlow barlow-data
+barlow=build/cpu-release/bin/barlow
+pack=build/cpu-release/bin/barlow-data
+mkdir -p "$output"
+
+# Root in a container is common; Open MPI wants to hear it twice.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+launch=(mpirun -np "$ranks")
+if [ "$ranks" -gt "$(nproc)" ]; then launch+=(--oversubscribe --bind-to none); fi
+precision=$(best_precision)
+started=$SECONDS
+
+say "Data"
+train=$output/train.h5 test=$output/test.h5
+if [ -z "$images" ]; then
+  sample=/usr/share/datasets/fashion-mnist
+  [ -d $sample ] || refuse "$sample is missing: install dataset-fashion-mnist, or give --data FOLDER"
+  [ -e "$train" ] || "$pack" pack $sample --output "$train"
+  [ -e "$test" ] || "$pack" pack $sample/t10k-images-idx3-ubyte.gz --output "$test"
+  recipe=(--config jobs/fashion_mnist.toml)
+else
+  pack_own_images "$images" "$train" "$test"
+  own_recipe "$train" "$ranks"
+fi
+
+say "Pre-training on $ranks ranks"
+run=$output/run
+code=0
+"${launch[@]}" "$barlow" pretrain --data "$train" --output "$run" "${recipe[@]}" \
+  --precision "$precision" || code=$?
+if [ $code -eq 75 ]; then echo "Stopped with a checkpoint. The same command goes on."; fi
+[ $code -eq 0 ] || exit $code
+trained=$SECONDS
+
+if [ -e "$test" ]; then
+  say "Evaluation"
+  encoder_flags "$run"
+  evaluate=("${launch[@]}" "$barlow" evaluate all --train "$train" --test "$test" --precision "$precision" --quiet)
+  "${evaluate[@]}" --checkpoint "$run" --json "$run/evaluation-pretrained.json"
+  "${evaluate[@]}" --untrained "${encoder[@]}" --json "$run/evaluation-untrained.json"
+  "${evaluate[@]}" --raw-pixels --image-size "$image_size" --json "$run/evaluation-raw-pixels.json"
+fi
+
+say "Report"
+"$barlow" report "$run" || echo "No picture; everything else is there."
+
+say "Done: $((SECONDS - started)) s after the build, of which $((trained - started)) s to the end of pre-training"
+if [ -e "$test" ]; then
+  printf '%-24s %10s %10s\n' "top-1 on the test images" kNN linear
+  for row in pretrained untrained raw-pixels; do
+    file=$run/evaluation-$row.json
+    printf '%-24s %9s%% %9s%%\n' "$row" "$(top1 "$file" 1)" "$(top1 "$file" 2)"
+  done
+fi
+cat <<TEXT
+weights    $run/backbone.safetensors   (torchvision's names, for any PyTorch program)
+metrics    $run/metrics.jsonl
+$([ ! -e "$run/report.html" ] || echo "picture    $run/report.html            (open it in a browser)")
+next       bash jobs/quickstart.sh --data FOLDER --output runs/mine     your own images
+           $barlow pretrain --help
+TEXT

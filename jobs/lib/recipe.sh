@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034,SC2154  # variables shared with quickstart.sh, which sources this
+# What quickstart.sh needs to know about images that it has never seen. Sourced.
+
+# toml_value FILE KEY : a plain value of a TOML file, without quotes.
+toml_value() { sed -nE "s/^$2 = \"?([^\"]*)\"?$/\1/p" "$1"; }
+
+# top1 FILE N : top-1 of the N-th protocol of an evaluation, in per cent, two decimals.
+top1() { printf '%.2f' "$(sed -nE 's/^ *"top1": *([0-9.eE+-]+).*/\1/p' "$1" | sed -n "$2p")"; }
+
+# pack_own_images FOLDER TRAIN TEST : FOLDER/train and FOLDER/test (or val) if they exist, else all of FOLDER.
+pack_own_images() {
+  local images=$1 train=$2 test=$3 held_out=''
+  if [ -d "$images/train" ]; then
+    [ -e "$train" ] || "${launch[@]}" "$pack" pack "$images/train" --shards 1 --output "$train" --on-error skip
+    for name in test val; do
+      if [ -z "$held_out" ] && [ -d "$images/$name" ]; then held_out=$images/$name; fi
+    done
+    if [ -n "$held_out" ] && [ ! -e "$test" ]; then
+      "${launch[@]}" "$pack" pack "$held_out" --shards 1 --output "$test" --on-error skip
+    fi
+  elif [ ! -e "$train" ]; then
+    "${launch[@]}" "$pack" pack "$images" --shards 1 --output "$train" --on-error skip
+  fi
+  [ -n "$held_out" ] || echo "No $images/train with test or val beside it: nothing is held out, nothing is evaluated."
+}
+
+# own_recipe TRAIN RANKS : sets recipe by the number and width of TRAIN's images, for about 20,000 images of training:
+# a first look in minutes, not the best encoder.
+own_recipe() {
+  local train=$1 ranks=$2 info num_images side batch epochs size stem
+  info=$("$pack" info "$train" --json | tr -d ' \n')
+  num_images=$(sed -E 's/^\{"images":([0-9]+).*/\1/' <<<"$info")
+  side=$(sed -E 's/.*"width":\[[0-9]+,([0-9]+)\].*/\1/' <<<"$info")
+  size=224 stem=imagenet batch=64
+  if [ "$side" -le 40 ]; then
+    size=32 stem=tiny batch=256
+  elif [ "$side" -le 128 ]; then
+    size=64 stem=tiny batch=128
+  fi
+  while [ "$batch" -gt "$num_images" ]; do batch=$((batch / 2)); done
+  batch=$((batch / ranks * ranks))
+  [ "$batch" -ge 2 ] || refuse "$num_images images for $ranks ranks: give more images or fewer ranks"
+  epochs=$(((20000 + num_images - 1) / num_images))
+  echo "Recipe for $num_images images of up to $side pixels: views of $size, batch $batch, $epochs epochs"
+  recipe=(--architecture resnet18 --stem "$stem" --image-size "$size" --projector 1024-1024-1024
+    --batch-size "$batch" --epochs "$epochs" --warmup-epochs "$(awk "BEGIN { print $epochs / 10 }")"
+    --learning-rate-weights 0.3 --learning-rate-biases 0.0574 --weight-decay 1e-4 --lars-eta 0.02 --lars-clip
+    --crop-scale-min 0.2)
+}
+
+# best_precision : bf16 where the processor computes in it, else fp32.
+best_precision() {
+  if grep -qE '\b(avx512_bf16|amx_bf16)\b' /proc/cpuinfo; then echo bf16; else echo fp32; fi
+}
+
+# encoder_flags RUN : sets encoder and image_size to what RUN's config.toml says, for the untrained peer.
+encoder_flags() {
+  local file=$1/config.toml
+  image_size=$(toml_value "$file" image-size)
+  encoder=(--architecture "$(toml_value "$file" architecture)" --stem "$(toml_value "$file" stem)"
+    --image-size "$image_size")
+}
