@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Times the whole training step on images that are already there: views of random pixels, forward, loss, backward,
+// exchange, LARS. Prints one JSON line. Under mpirun the batch is shared by the ranks.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "barlow/backend/make_backend.hpp"
+#include "barlow/base/clock.hpp"
+#include "barlow/base/random.hpp"
+#include "barlow/comm/make_collectives.hpp"
+#include "barlow/train/training_step.hpp"
+
+using namespace barlow;
+
+namespace {
+
+struct Request {
+  train::PretrainConfig config;
+  std::int64_t warmup = 1, iterations = 5, threads = 0;
+};
+
+std::vector<std::uint8_t> random_pixels(std::size_t count, int rank) {
+  std::vector<std::uint8_t> pixels(count);
+  RandomStream random(1, RandomStream::Purpose::kSynthetic, static_cast<std::uint64_t>(rank));
+  for (auto& value : pixels) value = static_cast<std::uint8_t>(random.next_u32() >> 24);
+  return pixels;
+}
+
+double percentile(std::vector<double> sorted, double share) {
+  std::sort(sorted.begin(), sorted.end());
+  return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1) + 0.5)];
+}
+
+void run(const Request& r, const MpiSession& session) {
+  const auto backend = make_backend("cpu", session.local_rank(), session.local_size(), static_cast<int>(r.threads));
+  const auto collectives = make_collectives(session);
+  const train::StepOptions options{.dtype = r.config.precision == "bf16" ? DType::kBF16 : DType::kF32,
+                                   .local_batch = r.config.batch_size / session.world_size(),
+                                   .lars = {},
+                                   .loss = {.gradient_scale = 1.0F / 16}};
+  train::TrainingStep step(r.config, options, *backend, *collectives);
+  nn::initialize(step.store(), *backend, 0);
+  const std::int64_t S = r.config.image_size;
+  const auto pixels = random_pixels(static_cast<std::size_t>(2 * options.local_batch * S * S * 3), session.rank());
+  const std::vector<std::int64_t> ids(static_cast<std::size_t>(options.local_batch));
+  const train::StepInput input{ConstTensorView(pixels.data(), DType::kU8, {2, options.local_batch, S, S, 3}), ids};
+
+  std::vector<double> seconds;
+  for (std::int64_t i = 0; i < r.warmup + r.iterations; ++i) {
+    session.barrier();
+    const Stopwatch watch;
+    const auto result = step.run(input, {0.01, 0.001}, nullptr);
+    session.barrier();
+    if (result.non_finite) throw Error(*result.non_finite + " is not finite");
+    if (i >= r.warmup) seconds.push_back(watch.elapsed_s());
+  }
+  if (!session.is_root()) return;
+  const double median = percentile(seconds, 0.5);
+  fmt::print(
+      R"({{"program": "barlow", "device": "{}", "ranks": {}, "architecture": "{}", "image_size": {}, "projector": "{}", "batch": {}, )"
+      R"("precision": "{}", "seconds_median": {:.4f}, "seconds_p10": {:.4f}, "seconds_p90": {:.4f}, "views_per_second": {:.3f}}})"
+      "\n",
+      backend->description(), session.world_size(), r.config.architecture, S, r.config.projector, r.config.batch_size,
+      r.config.precision, median, percentile(seconds, 0.1), percentile(seconds, 0.9),
+      2 * static_cast<double>(r.config.batch_size) / median);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const MpiSession session(&argc, &argv);
+  Request r;
+  r.config.batch_size = 32;
+  r.config.precision = "fp32";
+  CLI::App command("Times the training step.", "bench_step");
+  command.add_option("--batch", r.config.batch_size, "images per step over all ranks")->capture_default_str();
+  command.add_option("--precision", r.config.precision, "fp32 or bf16")
+      ->check(CLI::IsMember({"fp32", "bf16"}))
+      ->capture_default_str();
+  command.add_option("--architecture", r.config.architecture)->capture_default_str();
+  command.add_option("--stem", r.config.stem)->capture_default_str();
+  command.add_option("--image-size", r.config.image_size)->capture_default_str();
+  command.add_option("--projector", r.config.projector)->capture_default_str();
+  command.add_option("--threads", r.threads, "compute threads per rank; 0: this rank's share of the cores")
+      ->capture_default_str();
+  command.add_option("--warmup", r.warmup, "steps not counted")->capture_default_str();
+  command.add_option("--iters", r.iterations, "steps counted")->check(CLI::PositiveNumber)->capture_default_str();
+  CLI11_PARSE(command, argc, argv);
+  run(r, session);
+  return 0;
+}
