@@ -107,7 +107,9 @@ fi
 cat <<TEXT
 weights    $run/backbone.safetensors   (torchvision's names, for any PyTorch program)
 metrics    $run/metrics.jsonl
-$([ ! -e "$run/report.html" ] || echo "picture    $run/report.html            (open it in a browser)")
+TEXT
+[ ! -e "$run/report.html" ] || echo "picture    $run/report.html            (open it in a browser)"
+cat <<TEXT
 next       bash jobs/quickstart.sh --data FOLDER --output runs/mine     your own images
            $barlow pretrain --help
 TEXT
