@@ -9,5 +9,6 @@ namespace barlow::app {
 
 int pretrain_command(int argc, char** argv, MpiSession& session);
 int evaluate_command(int argc, char** argv, MpiSession& session);
+int report_command(int argc, char** argv, MpiSession& session);
 
 }  // namespace barlow::app

@@ -20,6 +20,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"pretrain", "pre-train a ResNet without labels, on any number of ranks", app::pretrain_command},
     {"evaluate", "measure an encoder: kNN or a linear classifier on its frozen features", app::evaluate_command},
+    {"report", "draw a run folder as one HTML file", app::report_command},
 };
 
 std::string usage() {
