@@ -76,7 +76,7 @@ const char* protocol_name(const std::string& protocol) {
 
 std::string evaluation_row(const Evaluation& e) {
   return fmt::format(
-      "<tr class=\"{}\"><th scope=\"row\">{}</th><td class=\"bar\"><i style=\"width:{:.2f}%\"></i></td>"
+      "<tr class=\"{}\"><th scope=\"row\">{}</th><td class=\"bar\"><div><i style=\"width:{:.2f}%\"></i></div></td>"
       "<td>{:.2f}</td><td>{:.2f}</td></tr>",
       e.encoder == "this run" ? "own" : "", escape(e.encoder), std::clamp(e.top1, 0.0, 100.0), e.top1, e.top5);
 }
@@ -136,7 +136,7 @@ std::string correlation_section(const RunFolder& run) {
                     "<figure class=\"map\"><div class=\"cells\" data-width=\"{0}\" data-cells=\"{1}\"><img "
                     "class=\"pixels\" alt=\"correlation of {0} features of view 1 with those of view 2\" src=\"{2}\">"
                     "</div><div class=\"beside\"><p>How features of view 1 (rows) go with features of view 2 (columns) "
-                    "in the batch before step {3}: the first {0} of the embedding. {4}</p>{5}<p class=\"readout\" "
+                    "in the batch of step {3}: the first {0} of the embedding. {4}</p>{5}<p class=\"readout\" "
                     "aria-live=\"polite\"></p></div></figure></section>\n",
                     s.width, cells_of(s), png_url(pixels, s.width, s.width, 4), to_number(static_cast<double>(s.step)),
                     describe(s), scale_of_colors());
@@ -150,7 +150,7 @@ std::string views_section(const RunFolder& run) {
     pairs += "<div class=\"pair\">" + image(s, 0, i) + image(s, 1, i) + "</div>";
   return fmt::format(
       "<section><h2>Views</h2><p>What the network sees: two views of each image, {0} x {0} pixels, from the batch "
-      "before step {1}. View 1 is on the left.</p><div class=\"views\">{2}</div></section>\n",
+      "of step {1}. View 1 is on the left.</p><div class=\"views\">{2}</div></section>\n",
       s.side, to_number(static_cast<double>(s.step)), pairs);
 }
 
