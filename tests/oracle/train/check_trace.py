@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Training steps of `barlow pretrain` against PyTorch in double precision.
+
+check_trace.py BIN_FOLDER MPIEXEC          runs the program on synthetic images and checks its traces
+check_trace.py --replay TRACE.h5 [...]     checks traces of your own
+
+Every step starts from the trace's own parameters (parameters_before), with the momentum that the reference carries, so an error is
+that of one step. Errors are relative, by norm per tensor. In fp32 a ReLU whose input is within rounding of zero may open or close,
+which moves the gradients behind it by up to some per cent in a small batch, in PyTorch's fp32 as in ours. So gradients are held to the
+tight bound where no ReLU lies behind them (the projector's last layer), and elsewhere to the wide one or to three times the error of
+PyTorch's own fp32, whichever is larger.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py
+    import numpy as np
+    import torch
+
+    from barlow_reference import Reference
+except ImportError as error:
+    print(f"skipped: {error}")
+    sys.exit(77)
+
+FP32 = {"loss": 1e-4, "embeddings": 2e-4, "last_gradient": 2e-4, "gradients": 2e-2, "parameters_after": 1e-3, "buffers_after": 1e-4}
+# bf16 has 8 bits: a forward pass is off by a per cent, and a gradient of a deep layer by several.
+BF16 = {"loss": 0.03, "embeddings": 0.1, "last_gradient": 0.1, "gradients": 1.0, "parameters_after": 5e-3, "buffers_after": 0.03}
+
+
+def relative(ours, theirs):
+    ours, theirs = torch.as_tensor(np.asarray(ours)).double(), torch.as_tensor(np.asarray(theirs)).double()
+    scale = theirs.norm().item()
+    return (ours - theirs).norm().item() / scale if scale > 0 else (ours - theirs).norm().item()
+
+
+def check(path, bounds, steps_per_epoch):
+    """Returns whether every step of the trace is within the bounds; prints the worst tensor of each kind."""
+    worst = {kind: (0.0, "") for kind in bounds}
+    good = True
+
+    def compare(kind, name, ours, theirs):
+        error = relative(ours, theirs)
+        if not error <= worst[kind][0]:
+            worst[kind] = (error, name)
+
+    with h5py.File(path) as trace:
+        configuration = json.loads(trace.attrs["configuration"])
+        total = max(1, round(configuration["epochs"] * steps_per_epoch))
+        warmup = round(configuration["warmup-epochs"] * steps_per_epoch)
+        reference = Reference(configuration, total, warmup)
+        single = Reference(configuration, total, warmup, torch.float32)
+        rounding = 0.0
+        for group in sorted(trace):
+            step, data = int(group.split("_")[1]), trace[group]
+            before = {name: value[()] for name, value in data["parameters_before"].items()}
+            reference.load(before)
+            single.load(before)
+            on, off, embeddings = reference.forward(data["views"][()])
+            single.forward(data["views"][()])
+            compare("loss", f"{group} on", data.attrs["on_diagonal"], on)
+            compare("loss", f"{group} off", data.attrs["off_diagonal"], off)
+            compare("loss", f"{group} loss", data.attrs["loss"], on + off)
+            for name, rate in zip(("learning_rate_weights", "learning_rate_biases"), reference.rates(step)):
+                compare("loss", f"{group} {name}", data.attrs[name], rate)
+            compare("embeddings", group, data["embeddings"][()], embeddings)
+            gradients = {name: p.grad for name, p in reference.model.named_parameters()}
+            singles = {name: p.grad for name, p in single.model.named_parameters()}
+            torch_error = max(relative(singles[name], gradients[name]) for name in gradients)
+            rounding = max(rounding, torch_error)
+            allowed = max(bounds["gradients"], 3 * torch_error)
+            for name, gradient in gradients.items():
+                ours = data["gradients"][name][()]
+                error = min(relative(ours, gradient), relative(ours, singles[name]))
+                compare("gradients", f"{group} {name}", ours, singles[name] if error < relative(ours, gradient) else gradient)
+                good = good and error <= allowed
+            last = [name for name in gradients if name.startswith("projector.")][-1]
+            compare("last_gradient", f"{group} {last}", data["gradients"][last][()], gradients[last])
+            reference.lars_step(step)
+            for name, parameter in reference.model.named_parameters():
+                compare("parameters_after", f"{group} {name}", data["parameters_after"][name][()], parameter.detach())
+            for name, buffer in reference.model.named_buffers():
+                compare("buffers_after", f"{group} {name}", data["buffers_after"][name][()], buffer)
+    for kind, (error, name) in worst.items():
+        print(f"  {kind:17} {error:9.2e} (bound {bounds[kind]:.0e})  {name}")
+    print(f"  {'':17} {rounding:9.2e} PyTorch's own fp32 gradients, worst tensor")
+    return good and all(error <= bounds[kind] for kind, (error, _) in worst.items() if kind != "gradients")
+
+
+def write_weights(path, configuration):
+    """Random weights without a gamma of zero, so that every gradient is alive, as a safetensors file."""
+    torch.manual_seed(3)
+    reference = Reference(configuration, 1, 0, torch.float32)
+    header, blob = {}, b""
+    for name, value in reference.tensors().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        if value.ndim == 1 and name.endswith("weight"):
+            value = 0.5 + torch.rand_like(value)
+        elif value.ndim == 1 and name.endswith("bias"):
+            value = 0.2 * torch.randn_like(value)
+        data = value.contiguous().numpy().tobytes()
+        header[name] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": [len(blob), len(blob) + len(data)]}
+        blob += data
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + blob)
+
+
+CASES = [  # name, ranks, images, steps, flags, bounds
+    ("ResNet-18 small, Gram form", 1, 24, 10, "--architecture resnet18 --stem small --image-size 32 --projector 64-96-64 --batch-size 8", FP32),
+    ("ResNet-18 tiny, direct form, 2 ranks", 2, 24, 3, "--architecture resnet18 --stem tiny --image-size 32 --projector 64-64 --batch-size 8 --loss-form direct", FP32),
+    ("ResNet-18, LARS clipped, warm-up", 3, 24, 3, "--architecture resnet18 --stem tiny --image-size 28 --projector 32 --batch-size 12 --lars-clip --lars-eta 0.02 --warmup-epochs 2", FP32),
+    ("ResNet-50 imagenet", 1, 24, 10, "--architecture resnet50 --stem imagenet --image-size 96 --projector 64-64-64 --batch-size 8", FP32),
+    ("ResNet-50 imagenet, 2 ranks", 2, 24, 2, "--architecture resnet50 --stem imagenet --image-size 97 --projector 64-64-64 --batch-size 8 --loss-form gram", FP32),
+    ("ResNet-18 bf16", 2, 64, 2, "--architecture resnet18 --stem small --image-size 32 --projector 64-64 --batch-size 32 --precision bf16", BF16),
+]
+
+
+def run_case(folder, binaries, mpiexec, case):
+    name, ranks, images, steps, flags, bounds = case
+    print(name, flush=True)
+    values = flags.split()
+    configuration = {values[i][2:]: values[i + 1] for i in range(len(values) - 1) if values[i].startswith("--")}
+    run = tempfile.mkdtemp(dir=folder)
+    data, weights, trace = f"{run}/data.h5", f"{run}/weights.safetensors", f"{run}/trace.h5"
+    subprocess.run([f"{binaries}/barlow-data", "synthesize", "--output", data, "--images", str(images), "--classes", "4", "--size", "80x72"],
+                   check=True, capture_output=True)
+    write_weights(weights, configuration)
+    command = [mpiexec, "-n", str(ranks), f"{binaries}/barlow", "pretrain", "--data", data, "--output", f"{run}/run", "--precision", "fp32",
+               "--epochs", "100", "--warmup-epochs", "0", "--initial-weights", weights, "--trace", trace, "--trace-steps", str(steps),
+               "--stop-after-steps", str(steps), "--learning-rate-weights", "1", *values]
+    result = subprocess.run(without_repeats(command), capture_output=True, text=True, check=False, timeout=300)
+    if result.returncode != 75:
+        print(f"  exit code {result.returncode}, expected 75\n{result.stderr}")
+        return False
+    return check(trace, bounds, images // int(configuration["batch-size"]))
+
+
+def without_repeats(command):
+    """The last value of a flag that is given twice."""
+    start = command.index("pretrain") + 1
+    flags, i = {}, start
+    while i < len(command):
+        has_value = i + 1 < len(command) and not command[i + 1].startswith("--")
+        flags[command[i]] = command[i + 1 : i + 1 + has_value]
+        i += 1 + has_value
+    return command[:start] + [word for flag, value in flags.items() for word in (flag, *value)]
+
+
+def main():
+    torch.set_num_threads(os.cpu_count())
+    if sys.argv[1] == "--replay":
+        with h5py.File(sys.argv[2]) as trace:
+            configuration = json.loads(trace.attrs["configuration"])
+        bounds = BF16 if configuration["precision"] == "bf16" else FP32
+        return 0 if check(sys.argv[2], bounds, int(sys.argv[3])) else 1
+    with tempfile.TemporaryDirectory() as folder:
+        results = [run_case(folder, sys.argv[1], sys.argv[2], case) for case in CASES]
+    for case, good in zip(CASES, results):
+        print(f"{'passed' if good else 'FAILED'}  {case[0]}")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
