@@ -26,6 +26,7 @@ void add_option(CLI::App& command, const std::string& flag, bool& value, const c
 template <class T>
 void add_option(CLI::App& command, const std::string& flag, T& value, const char* help) {
   CLI::Option* option = command.add_option("--" + flag, value, help);
+  option->take_last();  // scripts append what they override
   if constexpr (std::is_same_v<T, double>) {
     if (value == train::kFromPreset) {
       option->default_str("of the preset");
