@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of `barlow pretrain` share: a small set of images, a small model, and how a run is started."""
+import atexit
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py
+    import numpy as np
+except ImportError as error:
+    print(f"skipped: {error} (python3-numpy, python3-h5py)")
+    sys.exit(77)
+
+BARLOW, BARLOW_DATA, MPIEXEC = sys.argv[1:4]
+FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="barlow-pretrain-test-"))
+atexit.register(shutil.rmtree, FOLDER, True)
+DATA = FOLDER / "images.h5"
+BATCH, STEPS_PER_EPOCH = 12, 4
+MODEL = {"data": DATA, "architecture": "resnet18", "stem": "tiny", "image-size": 24, "projector": "32-48", "batch-size": BATCH,
+         "precision": "fp32", "epochs": 2, "warmup-epochs": 0, "log-every-steps": 1, "workers": 1}
+
+
+def make_images(path=DATA, images=BATCH * STEPS_PER_EPOCH + 5, seed=0):
+    subprocess.run([BARLOW_DATA, "synthesize", "--output", path, "--images", str(images), "--classes", "3", "--size", "40x32",
+                    "--seed", str(seed)], check=True, capture_output=True)
+
+
+def command(output, ranks=1, **flags):
+    """The command of a run; flags replace MODEL's, None leaves one out, True gives one without a value."""
+    words = [BARLOW, "pretrain"] if ranks == 0 else [MPIEXEC, "-n", str(ranks), BARLOW, "pretrain"]
+    for name, value in {**MODEL, "output": output, **{key.replace("_", "-"): value for key, value in flags.items()}}.items():
+        if value is not None:
+            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    return words
+
+
+def run(words, expect=0, seconds=120):
+    """Runs to the end; standard error. Any other exit code than `expect` fails the test."""
+    result = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)
+    shown = " ".join(map(str, words))
+    assert result.returncode == expect, f"{shown}\nreturned {result.returncode}, not {expect}\n{result.stdout}{result.stderr}"
+    return result.stderr
+
+
+def tensors(file):
+    """Every dataset of an HDF5 file by name."""
+    found = {}
+    with h5py.File(file) as opened:
+        opened.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+        found["step"] = np.asarray(opened.attrs.get("step", -1))
+    return found
+
+
+def require_same_bits(first, second, what):
+    assert first.keys() == second.keys(), what
+    different = [name for name in first if first[name].tobytes() != second[name].tobytes()]
+    assert not different, f"{what}: {len(different)} of {len(first)} tensors differ, such as {different[:3]}"
+
+
+def metrics(run_folder):
+    return [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever the user can mend is refused with exit code 2 and one message that names it, on any number of ranks."""
+import h5py
+from program import BATCH, DATA, FOLDER, command, make_images, run
+
+CASES = [  # flags, what the message must name
+    ({"no_such_flag": 1}, "no-such-flag"),
+    ({"architecture": "resnet51"}, "resnet51"),
+    ({"stem": "large"}, "stem"),
+    ({"projector": "64-"}, "projector"),
+    ({"projector": "64x64"}, "projector"),
+    ({"batch_size": "many"}, "batch-size"),
+    ({"batch_size": 1}, "batch-size"),
+    ({"batch_size": 7}, "batch-size"),
+    ({"batch_size": 4000}, "4000"),
+    ({"learning_rate_weights": -1}, "learning-rate-weights"),
+    ({"epochs": 0}, "epochs"),
+    ({"precision": "fp8"}, "fp8"),
+    ({"device": "cuda"}, "cuda"),
+    ({"crop_scale_min": 0.9, "crop_scale_max": 0.5}, "crop-scale-min"),
+    ({"data": FOLDER / "missing.h5"}, "missing.h5"),
+    ({"data": __file__}, "test_refusals.py"),
+    ({"data": None}, "--data"),
+    ({"initial_weights": FOLDER / "missing.safetensors"}, "missing.safetensors"),
+    ({"initial_weights": __file__}, "test_refusals.py"),
+    ({"config": FOLDER / "unknown.toml"}, "no-such-key"),
+    ({"config": FOLDER / "missing.toml"}, "missing.toml"),
+    ({"quiet": True, "verbose": True}, "--quiet"),
+]
+
+
+def refused(words, naming):
+    errors = run(words, expect=2)
+    shown = " ".join(map(str, words))
+    assert naming in errors, f"{shown}\nthe message does not name {naming}:\n{errors}"
+    messages = [line for line in errors.splitlines() if "error:" in line]
+    assert len(messages) == 1, f"{shown}\n{len(messages)} messages instead of one:\n{errors}"
+
+
+def check_flags():
+    (FOLDER / "unknown.toml").write_text("no-such-key = 1\n")
+    for number, (flags, naming) in enumerate(CASES):
+        refused(command(FOLDER / f"refused-{number}", 2, **flags), naming)
+    assert not list(FOLDER.glob("refused-*/checkpoint*")), "a refused run leaves a checkpoint"
+    (FOLDER / "file").write_text("")
+    refused(command(FOLDER / "file", 0), "file")
+
+
+def check_other_run():
+    """A run goes on only as what it was begun as."""
+    run(command(FOLDER / "begun", 0, stop_after_steps=1), expect=75)
+    refused(command(FOLDER / "begun", 2, learning_rate_weights=0.5), "--learning-rate-weights")
+    refused(command(FOLDER / "begun", 0, projector="32-64"), "projector")
+    make_images(FOLDER / "others.h5", images=60, seed=9)
+    refused(command(FOLDER / "begun", 0, data=FOLDER / "others.h5"), "others.h5")
+    run(command(FOLDER / "begun", 2, stop_after_steps=1), expect=75)  # another number of ranks is no contradiction
+
+
+def check_configuration_file():
+    """The resolved configuration is a configuration file; the command line wins over it."""
+    (FOLDER / "run.toml").write_text((FOLDER / "begun" / "config.toml").read_text())
+    only = {"config": FOLDER / "run.toml", "output": FOLDER / "from-file", "stop-after-steps": 1}
+    words = command(FOLDER / "from-file", 0)[:2] + [word for key, value in only.items() for word in (f"--{key}", str(value))]
+    run(words, expect=75)
+    strip = lambda path: [line for line in path.read_text().splitlines() if not line.startswith(("#", "output"))]
+    assert strip(FOLDER / "from-file" / "config.toml") == strip(FOLDER / "run.toml")
+    run(words[:-4] + ["--output", str(FOLDER / "wins"), "--seed", "7", "--stop-after-steps", "1"], expect=75)
+    assert "seed = 7" in strip(FOLDER / "wins" / "config.toml")
+
+
+def check_corrupt_image():
+    """A corrupt image at run time is named and stops every rank, or is replaced alike on all."""
+    copy = FOLDER / "corrupt.h5"
+    copy.write_bytes(DATA.read_bytes())
+    with h5py.File(copy, "r+") as file:
+        blobs = file["bytes"]
+        start, end = (int(value) for value in file["offsets"][7:9])
+        blobs[start:end] = 0
+    refused(command(FOLDER / "stops", 2, data=copy), "sample 7")
+    traces = []
+    for ranks in (1, 3):
+        trace = FOLDER / f"replaced-{ranks}.h5"
+        errors = run(command(FOLDER / f"replaced-{ranks}", ranks, data=copy, on_corrupt="replace", epochs=1, trace=trace, trace_steps=4))
+        if ranks == 1:
+            warnings = [line for line in errors.splitlines() if "stands in" in line]
+            assert len(warnings) == 1 and "sample 7 " in warnings[0], errors
+        with h5py.File(trace) as file:
+            traces.append([(file[step]["sample_ids"][()].tolist(), file[step]["views"][()].tobytes()) for step in sorted(file)])
+    assert traces[0] == traces[1], "ranks replace a corrupt image differently"
+
+
+make_images()
+assert BATCH % 7, "a case above needs a batch size that 2 ranks cannot share"
+for check in (check_flags, check_other_run, check_configuration_file, check_corrupt_image):
+    check()
+    print(f"{check.__name__} passed", flush=True)
