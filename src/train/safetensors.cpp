@@ -70,6 +70,7 @@ NamedTensor read_entry(const std::filesystem::path& path, const std::string& nam
   for (const Json& extent : entry["shape"]) {
     const auto value = extent.get<std::uint64_t>();
     if (shape.rank() == Shape::kMaxRank) refuse(path, "tensor " + name + " has more than 5 extents");
+    if (value > INT64_MAX) refuse(path, "tensor " + name + " has a negative extent");
     if (value != 0 && size > data_bytes / value) refuse(path, "tensor " + name + " is larger than the file");
     size *= value;
     shape.append(static_cast<std::int64_t>(value));
@@ -129,11 +130,15 @@ std::vector<NamedTensor> read_safetensors(const std::filesystem::path& path) {
   if (!header.is_object()) refuse(path, "its header is not JSON");
 
   const std::uint64_t data_start = sizeof header_size + header_size;
+  std::uint64_t bytes_read = 0;
   std::vector<NamedTensor> tensors;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") continue;
     try {
       tensors.push_back(read_entry(path, name, entry, file, data_start, file_size - data_start));
+      // Many entries of the same bytes would let a small file ask for any amount of memory.
+      bytes_read += tensors.back().data.size();
+      if (bytes_read > file_size - data_start) refuse(path, "tensor " + name + " overlaps another");
     } catch (const Json::exception&) {
       refuse(path, "the entry of tensor " + name + " is malformed");
     }

@@ -56,6 +56,8 @@ TEST_CASE("malformed files are refused") {
       R"({"a":{"dtype":"Q9","shape":[2],"data_offsets":[0,8]}})",
       R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})",
       R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}})",
+      R"({"a":{"dtype":"F32","shape":[0,-2],"data_offsets":[0,0]}})",
+      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
       R"({"a":{"dtype":"F32","shape":"x","data_offsets":[0,8]}})",
       R"({"a":{"dtype":5,"shape":[2],"data_offsets":[0]}})",
   };
