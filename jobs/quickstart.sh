@@ -59,7 +59,6 @@ mkdir -p "$output"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 launch=(mpirun -np "$ranks")
 if [ "$ranks" -gt "$(nproc)" ]; then launch+=(--oversubscribe --bind-to none); fi
-precision=$(best_precision)
 started=$SECONDS
 
 say "Data"
@@ -78,8 +77,7 @@ fi
 say "Pre-training on $ranks ranks"
 run=$output/run
 code=0
-"${launch[@]}" "$barlow" pretrain --data "$train" --output "$run" "${recipe[@]}" \
-  --precision "$precision" || code=$?
+"${launch[@]}" "$barlow" pretrain --data "$train" --output "$run" "${recipe[@]}" || code=$?
 if [ $code -eq 75 ]; then echo "Stopped with a checkpoint. The same command goes on."; fi
 [ $code -eq 0 ] || exit $code
 trained=$SECONDS
@@ -87,7 +85,7 @@ trained=$SECONDS
 if [ -e "$test" ]; then
   say "Evaluation"
   encoder_flags "$run"
-  evaluate=("${launch[@]}" "$barlow" evaluate all --train "$train" --test "$test" --precision "$precision" --quiet)
+  evaluate=("${launch[@]}" "$barlow" evaluate all --train "$train" --test "$test" --quiet)
   "${evaluate[@]}" --checkpoint "$run" --json "$run/evaluation-pretrained.json"
   "${evaluate[@]}" --untrained "${encoder[@]}" --json "$run/evaluation-untrained.json"
   "${evaluate[@]}" --raw-pixels --image-size "$image_size" --json "$run/evaluation-raw-pixels.json"

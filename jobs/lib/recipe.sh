@@ -49,11 +49,6 @@ own_recipe() {
     --crop-scale-min 0.2)
 }
 
-# best_precision : bf16 where the processor computes in it, else fp32.
-best_precision() {
-  if grep -qE '\b(avx512_bf16|amx_bf16)\b' /proc/cpuinfo; then echo bf16; else echo fp32; fi
-}
-
 # encoder_flags RUN : sets encoder and image_size to what RUN's config.toml says, for the untrained peer.
 encoder_flags() {
   local file=$1/config.toml
