@@ -115,8 +115,8 @@ CASES = [  # name, ranks, images, steps, flags, bounds
     ("ResNet-18 small, Gram form", 1, 24, 10, "--architecture resnet18 --stem small --image-size 32 --projector 64-96-64 --batch-size 8", FP32),
     ("ResNet-18 tiny, direct form, 2 ranks", 2, 24, 3, "--architecture resnet18 --stem tiny --image-size 32 --projector 64-64 --batch-size 8 --loss-form direct", FP32),
     ("ResNet-18, LARS clipped, warm-up", 3, 24, 3, "--architecture resnet18 --stem tiny --image-size 28 --projector 32 --batch-size 12 --lars-clip --lars-eta 0.02 --warmup-epochs 2", FP32),
-    ("ResNet-50 imagenet", 1, 24, 10, "--architecture resnet50 --stem imagenet --image-size 96 --projector 64-64-64 --batch-size 8", FP32),
-    ("ResNet-50 imagenet, 2 ranks", 2, 24, 2, "--architecture resnet50 --stem imagenet --image-size 97 --projector 64-64-64 --batch-size 8 --loss-form gram", FP32),
+    ("ResNet-50 imagenet", 1, 24, 10, "--architecture resnet50 --stem imagenet --image-size 64 --projector 64-64-64 --batch-size 8", FP32),
+    ("ResNet-50 imagenet, 2 ranks", 2, 24, 2, "--architecture resnet50 --stem imagenet --image-size 65 --projector 64-64-64 --batch-size 8 --loss-form gram", FP32),
     ("ResNet-18 bf16", 2, 64, 2, "--architecture resnet18 --stem small --image-size 32 --projector 64-64 --batch-size 32 --precision bf16", BF16),
 ]
 
