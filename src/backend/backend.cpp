@@ -284,7 +284,10 @@ void Backend::lars_update(std::span<const LarsSegment> segments, const LarsStep&
       .tensor("norms", norms, {static_cast<std::int64_t>(segments.size()), 2}, DType::kF64)
       .tensor("gradients", gradients, values.shape, DType::kF32)
       .tensor("momentum", momentum, values.shape, DType::kF32);
-  if (compute) Check("lars_update").shape("compute", compute.shape, values.shape);
+  if (compute)
+    Check("lars_update")
+        .shape("compute", compute.shape, values.shape)
+        .require(supports(compute.dtype), "this device does not compute in the type of `compute`");
   do_lars_update(segments, step, norms, values, gradients, momentum, compute);
 }
 

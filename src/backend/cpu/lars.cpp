@@ -65,8 +65,9 @@ BARLOW_MULTIVERSION void update(float* w, const float* g, float* m, float decay,
   }
 }
 
-BARLOW_MULTIVERSION void copy_as_bfloat16(const float* w, BFloat16* compute, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) compute[i] = to_bfloat16(w[i]);
+template <class T>
+BARLOW_MULTIVERSION void copy_as(const float* w, T* compute, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) store(compute[i], w[i]);
 }
 
 float trust_ratio(const LarsStep& step, double value_square, double gradient_square) {
@@ -81,7 +82,7 @@ void CpuBackend::do_segment_norms(std::span<const LarsSegment> segments, float w
                                   Out norms) {
   const std::vector<Chunk> chunks = cut(segments);
   std::vector<Norms> parts(chunks.size());
-  parallel_ranges(static_cast<std::int64_t>(chunks.size()), [&](Range range, int) {
+  parallel_ranges(num_threads_, static_cast<std::int64_t>(chunks.size()), [&](Range range, int) {
     for (std::int64_t i = range.first; i < range.last; ++i) {
       const Chunk& chunk = chunks[static_cast<std::size_t>(i)];
       const float decay = segments[chunk.segment].adapt ? weight_decay : 0.0F;
@@ -100,7 +101,7 @@ void CpuBackend::do_segment_norms(std::span<const LarsSegment> segments, float w
 void CpuBackend::do_lars_update(std::span<const LarsSegment> segments, const LarsStep& step, In norms, Out values,
                                 In gradients, Out momentum, Out compute) {
   const std::vector<Chunk> chunks = cut(segments);
-  parallel_ranges(static_cast<std::int64_t>(chunks.size()), [&](Range range, int) {
+  parallel_ranges(num_threads_, static_cast<std::int64_t>(chunks.size()), [&](Range range, int) {
     for (std::int64_t i = range.first; i < range.last; ++i) {
       const Chunk& chunk = chunks[static_cast<std::size_t>(i)];
       const bool adapt = segments[chunk.segment].adapt;
@@ -109,7 +110,9 @@ void CpuBackend::do_lars_update(std::span<const LarsSegment> segments, const Lar
       update(w, data_of<float>(gradients) + chunk.offset, data_of<float>(momentum) + chunk.offset,
              adapt ? step.weight_decay : 0.0F, adapt ? trust_ratio(step, norm[0], norm[1]) : 1.0F, step.momentum,
              adapt ? step.rate_weights : step.rate_biases, chunk.size);
-      if (compute) copy_as_bfloat16(w, data_of<BFloat16>(compute) + chunk.offset, chunk.size);
+      if (!compute) continue;
+      with_element(compute.dtype,
+                   [&](auto zero) { copy_as(w, data_of<decltype(zero)>(compute) + chunk.offset, chunk.size); });
     }
   });
 }

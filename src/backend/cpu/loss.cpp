@@ -59,7 +59,7 @@ double sum_in_order(const std::vector<double>& parts) {
 void CpuBackend::do_column_dots(In a, In b, Out sums) {
   const std::int64_t N = a.shape[0], D = a.shape[1];
   auto* result = data_of<double>(sums);
-  parallel_ranges(D, [&](Range range, int) {  // by columns: every sum has one owner
+  parallel_ranges(num_threads_, D, [&](Range range, int) {  // by columns: every sum has one owner
     std::fill(result + range.first, result + range.last, 0.0);
     for (std::int64_t n = 0; n < N; ++n) {
       add_products(data_of<float>(a) + n * D + range.first, data_of<float>(b) + n * D + range.first,
@@ -70,7 +70,7 @@ void CpuBackend::do_column_dots(In a, In b, Out sums) {
 
 void CpuBackend::do_dot(In a, In b, Out sum) {
   std::vector<double> parts(static_cast<std::size_t>(num_threads_), 0.0);
-  parallel_ranges(a.num_elements(), [&](Range range, int thread) {
+  parallel_ranges(num_threads_, a.num_elements(), [&](Range range, int thread) {
     parts[static_cast<std::size_t>(thread)] =
         dot_of(data_of<float>(a) + range.first, data_of<float>(b) + range.first, range.last - range.first);
   });
@@ -79,7 +79,7 @@ void CpuBackend::do_dot(In a, In b, Out sum) {
 
 void CpuBackend::do_multiply_columns(In x, In column, float beta, Out y) {
   const std::int64_t D = x.shape[1];
-  parallel_ranges(x.shape[0], [&](Range range, int) {
+  parallel_ranges(num_threads_, x.shape[0], [&](Range range, int) {
     for (std::int64_t n = range.first; n < range.last; ++n) {
       multiply_columns_row(data_of<float>(x) + n * D, data_of<float>(column), beta, data_of<float>(y) + n * D, D);
     }
@@ -90,7 +90,7 @@ void CpuBackend::do_barlow_terms(Out c, float lambda, float scale, Out terms) {
   const std::int64_t D = c.shape[0];
   auto* values = data_of<float>(c);
   std::vector<double> on(static_cast<std::size_t>(num_threads_), 0.0), off(on);
-  parallel_ranges(D, [&](Range range, int thread) {
+  parallel_ranges(num_threads_, D, [&](Range range, int thread) {
     double on_part = 0, off_part = 0;
     for (std::int64_t i = range.first; i < range.last; ++i) {
       float* row = values + i * D;

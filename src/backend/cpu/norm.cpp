@@ -36,11 +36,23 @@ Channels channels_of_view(const BatchNormDesc& desc, std::int64_t view, ConstTen
           data_of<float>(gamma), data_of<float>(beta)};
 }
 
+/// Sums of x and of x^2, in f64 throughout: the variance is their difference, which cancels where the mean is large.
+/// Four rows at a time share one pass over the sums.
 template <class T>
-BARLOW_MULTIVERSION void sum_run(const T* x, std::int64_t rows, std::int64_t channels, float* sum, float* square) {
-  for (std::int64_t row = 0; row < rows; ++row) {
+BARLOW_MULTIVERSION void sum_run(const T* x, std::int64_t rows, std::int64_t channels, double* sum, double* square) {
+  std::int64_t row = 0;
+  for (; row + 4 <= rows; row += 4) {
+    const T* r0 = x + row * channels;
+    const T *r1 = r0 + channels, *r2 = r1 + channels, *r3 = r2 + channels;
     for (std::int64_t c = 0; c < channels; ++c) {
-      const float value = to_float(x[row * channels + c]);
+      const double v0 = to_float(r0[c]), v1 = to_float(r1[c]), v2 = to_float(r2[c]), v3 = to_float(r3[c]);
+      sum[c] += (v0 + v1) + (v2 + v3);
+      square[c] += (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3);
+    }
+  }
+  for (; row < rows; ++row) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double value = to_float(x[row * channels + c]);
       sum[c] += value;
       square[c] += value * value;
     }
@@ -112,22 +124,17 @@ BARLOW_MULTIVERSION void grad_input_rows(const T* x, const U* dy, const float* s
   }
 }
 
-/// Two f64 sums per view and channel over rows, each from runs that `run(view, first_row, rows, sum, other)` adds up in
-/// f32. Threads' parts are added in the order of their numbers.
+/// Two f64 sums per view and channel over rows: `run(view, rows of this thread, sum, other)` adds its rows to them.
+/// Threads' parts are added in the order of their numbers.
 template <class Run>
 void reduce_rows(const BatchNormDesc& desc, int num_threads, double* sums, Run&& run) {
   const auto C = static_cast<std::size_t>(desc.channels);
   const std::size_t size = static_cast<std::size_t>(desc.views) * 2 * C;
   std::vector<double> parts(static_cast<std::size_t>(num_threads) * size, 0.0);
-  parallel_ranges(desc.rows, [&](Range range, int thread) {
-    std::vector<float> partial(2 * C);
+  parallel_ranges(num_threads, desc.rows, [&](Range range, int thread) {
     for (std::int64_t view = 0; view < desc.views; ++view) {
       double* part = parts.data() + static_cast<std::size_t>(thread) * size + static_cast<std::size_t>(view) * 2 * C;
-      for (std::int64_t first = range.first; first < range.last; first += kRun) {
-        std::fill(partial.begin(), partial.end(), 0.0F);
-        run(view, first, std::min(kRun, range.last - first), partial.data(), partial.data() + C);
-        for (std::size_t i = 0; i < 2 * C; ++i) part[i] += static_cast<double>(partial[i]);
-      }
+      run(view, range, part, part + C);
     }
   });
   std::fill(sums, sums + size, 0.0);
@@ -136,10 +143,26 @@ void reduce_rows(const BatchNormDesc& desc, int num_threads, double* sums, Run&&
   }
 }
 
+/// Cuts a thread's rows into runs short enough for f32 sums, `run(first_row, rows, sum, other)`, and adds these up in
+/// f64.
+template <class Run>
+void reduce_in_runs(Range range, std::int64_t channels, double* sum, double* other, Run&& run) {
+  const auto C = static_cast<std::size_t>(channels);
+  std::vector<float> partial(2 * C);
+  for (std::int64_t first = range.first; first < range.last; first += kRun) {
+    std::fill(partial.begin(), partial.end(), 0.0F);
+    run(first, std::min(kRun, range.last - first), partial.data(), partial.data() + C);
+    for (std::size_t c = 0; c < C; ++c) {
+      sum[c] += static_cast<double>(partial[c]);
+      other[c] += static_cast<double>(partial[C + c]);
+    }
+  }
+}
+
 /// Calls f(view, first_row, rows) on every thread for its share of each view.
 template <class F>
-void for_each_view(const BatchNormDesc& desc, F&& f) {
-  parallel_ranges(desc.rows, [&](Range range, int) {
+void for_each_view(const BatchNormDesc& desc, int num_threads, F&& f) {
+  parallel_ranges(num_threads, desc.rows, [&](Range range, int) {
     for (std::int64_t view = 0; view < desc.views; ++view) f(view, range.first, range.last - range.first);
   });
 }
@@ -150,8 +173,9 @@ void CpuBackend::do_batch_norm_sums(const BatchNormDesc& desc, In x, Out sums) {
   with_element(desc.dtype, [&](auto zero) {
     using T = decltype(zero);
     reduce_rows(desc, num_threads_, data_of<double>(sums),
-                [&](std::int64_t view, std::int64_t first, std::int64_t rows, float* sum, float* square) {
-                  sum_run(data_of<T>(x) + (view * desc.rows + first) * desc.channels, rows, desc.channels, sum, square);
+                [&](std::int64_t view, Range range, double* sum, double* square) {
+                  sum_run(data_of<T>(x) + (view * desc.rows + range.first) * desc.channels, range.last - range.first,
+                          desc.channels, sum, square);
                 });
   });
 }
@@ -198,7 +222,7 @@ void CpuBackend::do_batch_normalize(const BatchNormDesc& desc, In x, In mean, In
       const auto rows_kernel =
           desc.relu ? (desc.residual ? normalize_rows<T, U, true, true> : normalize_rows<T, U, true, false>)
                     : (desc.residual ? normalize_rows<T, U, false, true> : normalize_rows<T, U, false, false>);
-      for_each_view(desc, [&](std::int64_t view, std::int64_t first, std::int64_t rows) {
+      for_each_view(desc, num_threads_, [&](std::int64_t view, std::int64_t first, std::int64_t rows) {
         const std::int64_t offset = (view * desc.rows + first) * desc.channels;
         const Affine& map = affine[static_cast<std::size_t>(view)];
         rows_kernel(data_of<T>(x) + offset, desc.residual ? data_of<U>(residual) + offset : nullptr, map.scale.data(),
@@ -224,17 +248,20 @@ void CpuBackend::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, 
                     : (extra ? masked_grad_sum_run<T, U, false, true> : masked_grad_sum_run<T, U, false, false>);
       const auto plain = desc.relu ? grad_sum_run<T, U, true> : grad_sum_run<T, U, false>;
       reduce_rows(desc, num_threads_, data_of<double>(sums),
-                  [&](std::int64_t view, std::int64_t first, std::int64_t rows, float* sum, float* dot) {
-                    const std::int64_t offset = (view * desc.rows + first) * C;
-                    const float* mean_of_view = data_of<float>(mean) + view * C;
-                    if (desc.residual) {
-                      masked(data_of<T>(x) + offset, data_of<U>(y) + offset, data_of<U>(dy) + offset,
-                             extra ? data_of<U>(dy_extra) + offset : nullptr, mean_of_view, rows, C, sum, dot);
-                    } else {
-                      const Affine& map = affine[static_cast<std::size_t>(view)];
-                      plain(data_of<T>(x) + offset, data_of<U>(dy) + offset, mean_of_view, map.scale.data(),
-                            map.shift.data(), rows, C, sum, dot);
-                    }
+                  [&](std::int64_t view, Range range, double* sum, double* dot) {
+                    const float* center = data_of<float>(mean) + view * C;
+                    const Affine& map = affine[static_cast<std::size_t>(view)];
+                    reduce_in_runs(
+                        range, C, sum, dot, [&](std::int64_t first, std::int64_t rows, float* run_sum, float* run_dot) {
+                          const std::int64_t at = (view * desc.rows + first) * C;
+                          if (desc.residual) {
+                            masked(data_of<T>(x) + at, data_of<U>(y) + at, data_of<U>(dy) + at,
+                                   extra ? data_of<U>(dy_extra) + at : nullptr, center, rows, C, run_sum, run_dot);
+                          } else {
+                            plain(data_of<T>(x) + at, data_of<U>(dy) + at, center, map.scale.data(), map.shift.data(),
+                                  rows, C, run_sum, run_dot);
+                          }
+                        });
                   });
     });
   });
@@ -283,7 +310,7 @@ void CpuBackend::do_batch_norm_grad_input(const BatchNormDesc& desc, In x, In me
       using T = decltype(in);
       using U = decltype(out);
       const auto kernel = desc.relu && !desc.residual ? grad_input_rows<T, U, true> : grad_input_rows<T, U, false>;
-      for_each_view(desc, [&](std::int64_t view, std::int64_t first, std::int64_t rows) {
+      for_each_view(desc, num_threads_, [&](std::int64_t view, std::int64_t first, std::int64_t rows) {
         const std::int64_t offset = (view * desc.rows + first) * desc.channels;
         const Affine& map = affine[static_cast<std::size_t>(view)];
         const Coefficients& k = coefficients[static_cast<std::size_t>(view)];

@@ -32,7 +32,7 @@ BARLOW_MULTIVERSION void normalize_run(const std::uint8_t* x, const float* scale
 void CpuBackend::do_copy(In from, Out to) {
   const auto* source = static_cast<const std::byte*>(from.data);
   auto* target = static_cast<std::byte*>(to.data);
-  parallel_ranges(static_cast<std::int64_t>(from.size_bytes()), [&](Range range, int) {
+  parallel_ranges(num_threads_, static_cast<std::int64_t>(from.size_bytes()), [&](Range range, int) {
     if (range.last > range.first)
       std::memcpy(target + range.first, source + range.first, static_cast<std::size_t>(range.last - range.first));
   });
@@ -40,7 +40,7 @@ void CpuBackend::do_copy(In from, Out to) {
 
 void CpuBackend::do_fill_zero(Out x) {
   auto* target = static_cast<std::byte*>(x.data);
-  parallel_ranges(static_cast<std::int64_t>(x.size_bytes()), [&](Range range, int) {
+  parallel_ranges(num_threads_, static_cast<std::int64_t>(x.size_bytes()), [&](Range range, int) {
     if (range.last > range.first)
       std::memset(target + range.first, 0, static_cast<std::size_t>(range.last - range.first));
   });
@@ -51,7 +51,7 @@ void CpuBackend::do_cast(In from, Out to) {
     with_element(to.dtype, [&](auto target) {
       using From = decltype(source);
       using To = decltype(target);
-      parallel_ranges(from.num_elements(), [&](Range range, int) {
+      parallel_ranges(num_threads_, from.num_elements(), [&](Range range, int) {
         cast_run(data_of<From>(from) + range.first, data_of<To>(to) + range.first, range.last - range.first);
       });
     });
@@ -61,7 +61,7 @@ void CpuBackend::do_cast(In from, Out to) {
 void CpuBackend::do_add(In x, Out y) {
   with_element(x.dtype, [&](auto zero) {
     using T = decltype(zero);
-    parallel_ranges(x.num_elements(), [&](Range range, int) {
+    parallel_ranges(num_threads_, x.num_elements(), [&](Range range, int) {
       add_run(data_of<T>(x) + range.first, data_of<T>(y) + range.first, range.last - range.first);
     });
   });
@@ -76,7 +76,7 @@ void CpuBackend::do_normalize_images(In x, const std::array<float, 3>& mean, con
   }
   with_element(y.dtype, [&](auto zero) {
     using T = decltype(zero);
-    parallel_ranges(x.num_elements() / 3, [&](Range range, int) {
+    parallel_ranges(num_threads_, x.num_elements() / 3, [&](Range range, int) {
       normalize_run(data_of<std::uint8_t>(x) + 3 * range.first, scale.data(), shift.data(),
                     data_of<T>(y) + 3 * range.first, range.last - range.first);
     });

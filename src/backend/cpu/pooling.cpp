@@ -16,7 +16,7 @@ BARLOW_MULTIVERSION void take_larger(const T* x, std::uint8_t position, float* b
                                      std::int64_t channels) {
   for (std::int64_t c = 0; c < channels; ++c) {
     const float value = to_float(x[c]);
-    const bool larger = !(value <= best[c]);
+    const bool larger = (value > best[c]) | (value != value);
     best[c] = larger ? value : best[c];
     argmax[c] = larger ? position : argmax[c];
   }
@@ -56,7 +56,7 @@ void CpuBackend::do_max_pool(const MaxPoolDesc& d, In x, Out y, Out argmax) {
   with_element(d.dtype, [&](auto zero) {
     using T = decltype(zero);
     const std::int64_t P = d.P(), Q = d.Q();
-    parallel_ranges(d.N * P, [&](Range range, int) {
+    parallel_ranges(num_threads_, d.N * P, [&](Range range, int) {
       std::vector<float> best(static_cast<std::size_t>(d.C));
       for (std::int64_t row = range.first; row < range.last; ++row) {
         const T* image = data_of<T>(x) + row / P * d.H * d.W * d.C;
@@ -73,7 +73,7 @@ void CpuBackend::do_max_pool_grad(const MaxPoolDesc& d, In dy, In argmax, Out dx
   with_element(d.dtype, [&](auto zero) {
     using T = decltype(zero);
     const std::int64_t P = d.P(), Q = d.Q(), image_size = d.H * d.W * d.C;
-    parallel_ranges(d.N, [&](Range range, int) {
+    parallel_ranges(num_threads_, d.N, [&](Range range, int) {
       std::vector<float> sums(static_cast<std::size_t>(image_size));
       for (std::int64_t n = range.first; n < range.last; ++n) {
         std::fill(sums.begin(), sums.end(), 0.0F);
@@ -96,7 +96,7 @@ void CpuBackend::do_global_average_pool(In x, Out y) {
   with_element(x.dtype, [&](auto zero) {
     using T = decltype(zero);
     const std::int64_t pixels = x.shape[1] * x.shape[2], C = x.shape[3];
-    parallel_ranges(x.shape[0], [&](Range range, int) {
+    parallel_ranges(num_threads_, x.shape[0], [&](Range range, int) {
       for (std::int64_t n = range.first; n < range.last; ++n) {
         std::vector<float> sum(static_cast<std::size_t>(C), 0.0F);
         average_image(data_of<T>(x) + n * pixels * C, pixels, C, sum.data(), data_of<T>(y) + n * C);
@@ -110,7 +110,7 @@ void CpuBackend::do_global_average_pool_grad(In dy, Out dx) {
     using T = decltype(zero);
     const std::int64_t pixels = dx.shape[1] * dx.shape[2], C = dx.shape[3];
     const float share = 1.0F / static_cast<float>(pixels);
-    parallel_ranges(dx.shape[0], [&](Range range, int) {
+    parallel_ranges(num_threads_, dx.shape[0], [&](Range range, int) {
       for (std::int64_t n = range.first; n < range.last; ++n) {
         T* first = data_of<T>(dx) + n * pixels * C;
         for (std::int64_t c = 0; c < C; ++c) store(first[c], to_float(data_of<T>(dy)[n * C + c]) * share);
