@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/backend/make_backend.hpp"
 
-#include <algorithm>
 #include <cstdlib>
 #include <oneapi/dnnl/dnnl.hpp>
-#include <thread>
 
+#include "barlow/base/cores.hpp"
 #include "cpu/cpu_backend.hpp"
 #include "measuring_backend.hpp"
 
@@ -17,7 +16,7 @@ int choose_num_threads(int num_threads, int local_size) {
   if (const char* text = std::getenv("OMP_NUM_THREADS")) {
     if (const int value = std::atoi(text); value > 0) return value;
   }
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / std::max(1, local_size));
+  return cores_of_rank(local_size);
 }
 
 }  // namespace

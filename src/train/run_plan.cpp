@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <thread>
 
+#include "barlow/base/cores.hpp"
 #include "barlow/base/error.hpp"
 
 namespace barlow::train {
@@ -79,8 +79,7 @@ StepOptions step_options(const PretrainConfig& c, const Runtime& runtime) {
 
 int choose_workers(const PretrainConfig& config, const MpiSession& session) {
   if (config.workers > 0) return static_cast<int>(config.workers);
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  return std::clamp(cores / session.local_size(), 1, 16);
+  return std::min(cores_of_rank(session.local_size()), 16);
 }
 
 }  // namespace
