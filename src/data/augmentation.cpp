@@ -60,20 +60,20 @@ void resize_and_crop(const Image& image, int shorter, int crop, Filter filter, A
   scratch.pixels = std::move(resized);
 }
 
-void apply_jitter(const ViewRecipe& recipe, std::span<std::uint8_t> view) {
+void apply_jitter(const ViewRecipe& recipe, const Planes& planes) {
   for (const int step : recipe.jitter_order) {
     switch (step) {
       case 0:
-        adjust_brightness(view, recipe.brightness);
+        adjust_brightness(planes, recipe.brightness);
         break;
       case 1:
-        adjust_contrast(view, recipe.contrast);
+        adjust_contrast(planes, recipe.contrast);
         break;
       case 2:
-        adjust_saturation(view, recipe.saturation);
+        adjust_saturation(planes, recipe.saturation);
         break;
       default:
-        adjust_hue(view, recipe.hue);
+        adjust_hue(planes, recipe.hue);
         break;
     }
   }
@@ -138,10 +138,15 @@ void apply(const ViewRecipe& recipe, const Image& image, int view_size, Augmenta
     resize_and_crop(image, view_size, view_size, Filter::kBicubic, scratch, view);
   }
   if (recipe.flip) flip_rows(view, view_size);
-  if (recipe.jitter) apply_jitter(recipe, view);
-  if (recipe.grey) to_grey(view);
-  if (recipe.blur_sigma > 0) gaussian_blur(view, view_size, view_size, recipe.blur_sigma, scratch);
-  if (recipe.solarize) solarize(view);
+  if (!recipe.jitter && !recipe.grey && recipe.blur_sigma <= 0 && !recipe.solarize) return;
+  scratch.planes.resize(view.size());
+  const Planes planes{scratch.planes.data(), view_size, view_size};
+  split(view, planes);
+  if (recipe.jitter) apply_jitter(recipe, planes);
+  if (recipe.grey) to_grey(planes);
+  if (recipe.blur_sigma > 0) gaussian_blur(planes, recipe.blur_sigma, scratch);
+  if (recipe.solarize) solarize(planes);
+  merge(planes, view);
 }
 
 void resize_center_crop(const Image& image, int shorter, int crop, AugmentationScratch& scratch,

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "multiversion.hpp"
 #include "pixel_filters.hpp"
@@ -34,8 +35,8 @@ Box make_box(float sigma) {
 }
 
 /// out[i] from in[i - (radius+1) stride] to in[i + (radius+1) stride], all of which exist.
-BARLOW_MULTIVERSION void blur_run(const std::uint8_t* in, std::ptrdiff_t stride, Box box, std::uint8_t* out,
-                                  std::size_t count) {
+BARLOW_MULTIVERSION void blur_run(const std::uint8_t* __restrict in, std::ptrdiff_t stride, Box box,
+                                  std::uint8_t* __restrict out, std::size_t count) {
   const std::ptrdiff_t end = (box.radius + 1) * stride;
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint8_t* center = in + i;
@@ -48,58 +49,78 @@ BARLOW_MULTIVERSION void blur_run(const std::uint8_t* in, std::ptrdiff_t stride,
 
 /// The radii that occur at sigma up to 2, with the taps unrolled.
 template <int kRadius>
-BARLOW_MULTIVERSION void blur_run_of_radius(const std::uint8_t* in, std::ptrdiff_t stride, std::uint32_t weight,
-                                            std::uint32_t end_weight, std::uint8_t* out, std::size_t count) {
-  const std::ptrdiff_t end = (kRadius + 1) * stride;
+BARLOW_MULTIVERSION void blur_run_of_radius(const std::uint8_t* __restrict in, std::ptrdiff_t stride, Box box,
+                                            std::uint8_t* __restrict out, std::size_t count) {
+  const std::uint8_t *before = in - stride, *after = in + stride;
+  const std::uint8_t *first = in - (kRadius + 1) * stride, *last = in + (kRadius + 1) * stride;
   for (std::size_t i = 0; i < count; ++i) {
-    std::uint32_t sum = in[i];
-    for (int k = 1; k <= kRadius; ++k)
-      sum += static_cast<std::uint32_t>(in[static_cast<std::ptrdiff_t>(i) - k * stride]) +
-             in[static_cast<std::ptrdiff_t>(i) + k * stride];
-    const std::uint32_t ends =
-        static_cast<std::uint32_t>(in[static_cast<std::ptrdiff_t>(i) - end]) + in[static_cast<std::ptrdiff_t>(i) + end];
-    out[i] = static_cast<std::uint8_t>((sum * weight + ends * end_weight + (1U << 23)) >> 24);
+    const auto sum = static_cast<std::uint16_t>(kRadius == 0 ? in[i] : before[i] + in[i] + after[i]);
+    const auto ends = static_cast<std::uint16_t>(first[i] + last[i]);
+    out[i] = static_cast<std::uint8_t>((sum * box.weight + ends * box.end_weight + (1U << 23)) >> 24);
   }
 }
 
 void blur(const std::uint8_t* in, std::ptrdiff_t stride, Box box, std::uint8_t* out, std::size_t count) {
-  if (box.radius == 0) return blur_run_of_radius<0>(in, stride, box.weight, box.end_weight, out, count);
-  if (box.radius == 1) return blur_run_of_radius<1>(in, stride, box.weight, box.end_weight, out, count);
+  if (box.radius == 0) return blur_run_of_radius<0>(in, stride, box, out, count);
+  if (box.radius == 1) return blur_run_of_radius<1>(in, stride, box, out, count);
   blur_run(in, stride, box, out, count);
+}
+
+/// A plane with a margin all around, in which its end pixels are repeated.
+struct Framed {
+  std::uint8_t* memory;
+  std::size_t width, height, margin;
+
+  std::size_t stride() const { return width + 2 * margin; }
+  std::size_t size() const { return stride() * (height + 2 * margin); }
+  std::uint8_t* row(std::size_t y) const { return memory + (margin + y) * stride() + margin; }
+
+  void repeat_columns() const {
+    for (std::size_t y = 0; y < height; ++y) {
+      std::uint8_t* pixels = row(y);
+      for (std::size_t k = 1; k <= margin; ++k) {
+        *(pixels - k) = pixels[0];
+        pixels[width - 1 + k] = pixels[width - 1];
+      }
+    }
+  }
+  void repeat_rows() const {
+    for (std::size_t k = 1; k <= margin; ++k) {
+      std::copy_n(row(0), width, row(0) - k * stride());
+      std::copy_n(row(height - 1), width, row(height - 1) + k * stride());
+    }
+  }
+};
+
+/// One pass over all rows as if they were one: what it writes into the margins is never read.
+void blur_pass(const Framed& from, const Framed& to, std::ptrdiff_t stride, Box box) {
+  const std::size_t count = (from.height - 1) * from.stride() + from.width;
+  blur(from.row(0), stride, box, to.row(0), count);
 }
 
 }  // namespace
 
-void gaussian_blur(std::span<std::uint8_t> pixels, int width, int height, float sigma, AugmentationScratch& scratch) {
+void gaussian_blur(const Planes& planes, float sigma, AugmentationScratch& scratch) {
   const Box box = make_box(sigma);
-  const auto margin = static_cast<std::size_t>(box.radius + 1);
-  const auto row_bytes = static_cast<std::size_t>(width) * 3;
-
-  // Along rows: each row between copies of its end pixels.
-  scratch.padded.resize(row_bytes + 2 * margin * 3);
-  std::uint8_t* row_in = scratch.padded.data() + margin * 3;
-  for (std::size_t y = 0; y < static_cast<std::size_t>(height); ++y) {
-    std::uint8_t* row = pixels.data() + y * row_bytes;
+  const auto width = static_cast<std::size_t>(planes.width), height = static_cast<std::size_t>(planes.height);
+  Framed from{nullptr, width, height, static_cast<std::size_t>(box.radius + 1)}, to = from;
+  scratch.framed.resize(2 * from.size());
+  from.memory = scratch.framed.data();
+  to.memory = from.memory + from.size();
+  for (std::size_t c = 0; c < 3; ++c) {
+    std::uint8_t* plane = planes.channel(c);
+    for (std::size_t y = 0; y < height; ++y) std::copy_n(plane + y * width, width, from.row(y));
     for (int pass = 0; pass < kPasses; ++pass) {
-      std::copy(row, row + row_bytes, row_in);
-      for (std::size_t k = 0; k < margin; ++k) {
-        std::copy_n(row, 3, scratch.padded.data() + 3 * k);
-        std::copy_n(row + row_bytes - 3, 3, row_in + row_bytes + 3 * k);
-      }
-      blur(row_in, 3, box, row, row_bytes);
+      from.repeat_columns();
+      blur_pass(from, to, 1, box);
+      std::swap(from, to);
     }
-  }
-
-  // Along columns: the image between copies of its end rows, a whole row at a time.
-  scratch.padded.resize(row_bytes * (static_cast<std::size_t>(height) + 2 * margin));
-  for (int pass = 0; pass < kPasses; ++pass) {
-    std::uint8_t* first = scratch.padded.data() + margin * row_bytes;
-    std::copy(pixels.begin(), pixels.end(), first);
-    for (std::size_t k = 0; k < margin; ++k) {
-      std::copy_n(pixels.data(), row_bytes, scratch.padded.data() + k * row_bytes);
-      std::copy_n(pixels.data() + pixels.size() - row_bytes, row_bytes, first + pixels.size() + k * row_bytes);
+    for (int pass = 0; pass < kPasses; ++pass) {
+      from.repeat_rows();
+      blur_pass(from, to, static_cast<std::ptrdiff_t>(from.stride()), box);
+      std::swap(from, to);
     }
-    blur(first, static_cast<std::ptrdiff_t>(row_bytes), box, pixels.data(), pixels.size());
+    for (std::size_t y = 0; y < height; ++y) std::copy_n(from.row(y), width, plane + y * width);
   }
 }
 

@@ -21,9 +21,8 @@ struct View {
   AugmentationScratch scratch;
 };
 
-void apply_step(const std::string& step, const std::string& value, const Image& image, View& view) {
-  const double number = std::strtod(value.c_str(), nullptr);
-  const auto factor = static_cast<float>(number);
+/// True if the step is one that makes a view of an image.
+bool make_view(const std::string& step, const std::string& value, const Image& image, View& view) {
   ViewRecipe recipe{};
   if (step == "crop") {
     recipe.crop = true;
@@ -32,27 +31,44 @@ void apply_step(const std::string& step, const std::string& value, const Image& 
   } else if (step == "center") {
     apply(recipe, image, view.size, view.scratch, view.pixels);
   } else if (step == "evaluate") {
-    resize_center_crop(image, static_cast<int>(number), view.size, view.scratch, view.pixels);
+    resize_center_crop(image, std::atoi(value.c_str()), view.size, view.scratch, view.pixels);
   } else if (step == "flip") {
     flip_rows(view.pixels, view.size);
-  } else if (step == "brightness") {
-    adjust_brightness(view.pixels, factor);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void change_colours(const std::string& step, double number, const Planes& planes, AugmentationScratch& scratch) {
+  const auto factor = static_cast<float>(number);
+  if (step == "brightness") {
+    adjust_brightness(planes, factor);
   } else if (step == "contrast") {
-    adjust_contrast(view.pixels, factor);
+    adjust_contrast(planes, factor);
   } else if (step == "saturation") {
-    adjust_saturation(view.pixels, factor);
+    adjust_saturation(planes, factor);
   } else if (step == "hue") {
-    adjust_hue(view.pixels, number);
+    adjust_hue(planes, number);
   } else if (step == "grey") {
-    to_grey(view.pixels);
+    to_grey(planes);
   } else if (step == "blur") {
-    gaussian_blur(view.pixels, view.size, view.size, factor, view.scratch);
+    gaussian_blur(planes, factor, scratch);
   } else if (step == "solarize") {
-    solarize(view.pixels);
+    solarize(planes);
   } else {
     std::fprintf(stderr, "unknown step %s\n", step.c_str());
     std::exit(2);
   }
+}
+
+void apply_step(const std::string& step, const std::string& value, const Image& image, View& view) {
+  if (make_view(step, value, image, view)) return;
+  std::vector<std::uint8_t> memory(view.pixels.size());
+  const Planes planes{memory.data(), view.size, view.size};
+  split(view.pixels, planes);
+  change_colours(step, std::strtod(value.c_str(), nullptr), planes, view.scratch);
+  merge(planes, view.pixels);
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ def photo(width, height):
 def ours(image, size, steps):
     command = [program, str(image.width), str(image.height), str(size), *steps]
     output = subprocess.run(command, input=np.asarray(image).tobytes(), capture_output=True, check=True).stdout
-    return np.frombuffer(output, np.uint8).reshape(size, size, 3).astype(int)
+    return np.frombuffer(output, np.uint8).reshape(size, size, 3).astype(np.int16)
 
 
 def crop(left, top, width, height, size):
@@ -41,6 +41,14 @@ def crop(left, top, width, height, size):
 
 def evaluate(shorter, size, interpolation):
     return lambda image: F.center_crop(F.resize(image, shorter, interpolation), [size, size])
+
+
+def all_colours():
+    """Each of the 2^24 colours once, in no order: colour steps are held to PIL for every input there is."""
+    colours = np.arange(1 << 24, dtype=np.uint32)
+    random.shuffle(colours)
+    channels = [(colours >> (8 * c)).astype(np.uint8) for c in range(3)]
+    return Image.fromarray(np.stack(channels, -1).reshape(4096, 4096, 3))
 
 
 cases = []  # name, image, view size, our steps, their function, bound
@@ -56,6 +64,14 @@ for factor in (0.6, 0.95, 1.0, 1.27, 1.4):
     cases.append(("saturation", photo(64, 64), 64, [f"saturation={factor}"], lambda i, f=factor: F.adjust_saturation(i, f), 0))
 for turns in (-0.1, -0.003, 0.0, 0.05, 0.1, 0.5):
     cases.append(("hue", photo(64, 64), 64, [f"hue={turns}"], lambda i, t=turns: F.adjust_hue(i, t), 0))
+every = all_colours()
+cases.append(("all hues", every, 4096, ["hue=0.083"], lambda i: F.adjust_hue(i, 0.083), 0))
+cases.append(("all greys", every, 4096, ["grey="], lambda i: F.to_grayscale(i, 3), 0))
+for factor in (0.817, 1.1903):
+    cases.append(("all saturations", every, 4096, [f"saturation={factor}"], lambda i, f=factor: F.adjust_saturation(i, f), 0))
+for factor in random.uniform(0.6, 1.4, 6):
+    cases.append(("brightness", photo(256, 256), 256, [f"brightness={factor}"], lambda i, f=factor: F.adjust_brightness(i, f), 0))
+    cases.append(("contrast", photo(256, 256), 256, [f"contrast={factor}"], lambda i, f=factor: F.adjust_contrast(i, f), 0))
 cases.append(("flip", photo(65, 65), 65, ["flip="], F.hflip, 0))
 cases.append(("grey", photo(64, 64), 64, ["grey="], lambda i: F.to_grayscale(i, 3), 0))
 for sigma in (0.1, 0.35, 0.8, 1.0, 1.4999, 2.0, 3.7):
@@ -65,12 +81,12 @@ cases.append(("solarize", photo(64, 64), 64, ["solarize="], ImageOps.solarize, 0
 worst = {}
 failed = False
 for name, image, size, steps, theirs, bound in cases:
-    difference = np.abs(ours(image, size, steps) - np.asarray(theirs(image)).astype(int))
+    difference = np.abs(ours(image, size, steps) - np.asarray(theirs(image)))
     mean = difference.mean()
     worst[name] = max(worst.get(name, (0, 0)), (mean, difference.max()))
     if mean > bound:
         failed = True
         print(f"FAILED {name} {steps}: mean absolute difference {mean:.4f}, largest {difference.max()}, bound {bound}")
 for name, (mean, largest) in worst.items():
-    print(f"{name:12} mean absolute difference {mean:.4f}, largest {largest} levels")
+    print(f"{name:16} mean absolute difference {mean:.4f}, largest {largest} levels")
 sys.exit(1 if failed else 0)
