@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "cpu_backend.hpp"
-#include "element.hpp"
+#include "lanes.hpp"
 #include "partition.hpp"
 
 namespace barlow::cpu {
@@ -36,40 +36,62 @@ Channels channels_of_view(const BatchNormDesc& desc, std::int64_t view, ConstTen
           data_of<float>(gamma), data_of<float>(beta)};
 }
 
+BARLOW_INLINE void add_to(double* sums, const Doubles& values) {
+  Doubles total;
+  std::memcpy(&total, sums, sizeof total);
+  total += values;
+  std::memcpy(sums, &total, sizeof total);
+}
+
+template <class T>
+BARLOW_INLINE void sum_columns(const T* row, std::int64_t first, std::int64_t channels, double* sum, double* square) {
+  for (std::int64_t c = first; c < channels; ++c) {
+    const double value = to_float(row[c]);
+    sum[c] += value;
+    square[c] += value * value;
+  }
+}
+
 /// Sums of x and of x^2, in f64 throughout: the variance is their difference, which cancels where the mean is large.
 /// Four rows at a time share one pass over the sums.
 template <class T>
 BARLOW_MULTIVERSION void sum_run(const T* x, std::int64_t rows, std::int64_t channels, double* sum, double* square) {
   std::int64_t row = 0;
   for (; row + 4 <= rows; row += 4) {
-    const T* r0 = x + row * channels;
-    const T *r1 = r0 + channels, *r2 = r1 + channels, *r3 = r2 + channels;
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const double v0 = to_float(r0[c]), v1 = to_float(r1[c]), v2 = to_float(r2[c]), v3 = to_float(r3[c]);
-      sum[c] += (v0 + v1) + (v2 + v3);
-      square[c] += (v0 * v0 + v1 * v1) + (v2 * v2 + v3 * v3);
+    const T* first = x + row * channels;
+    std::int64_t c = 0;
+    for (; c + kLanes <= channels; c += kLanes) {
+      Doubles low_sum{}, high_sum{}, low_square{}, high_square{};
+      for (int r = 0; r < 4; ++r) {
+        const Floats v = load(first + r * channels + c, AllLanes{});
+        const Doubles low = low_half(v), high = high_half(v);
+        low_sum += low;
+        high_sum += high;
+        low_square += low * low;
+        high_square += high * high;
+      }
+      add_to(sum + c, low_sum);
+      add_to(sum + c + 8, high_sum);
+      add_to(square + c, low_square);
+      add_to(square + c + 8, high_square);
     }
+    for (int r = 0; r < 4; ++r) sum_columns(first + r * channels, c, channels, sum, square);
   }
-  for (; row < rows; ++row) {
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const double value = to_float(x[row * channels + c]);
-      sum[c] += value;
-      square[c] += value * value;
-    }
-  }
+  for (; row < rows; ++row) sum_columns(x + row * channels, 0, channels, sum, square);
 }
 
 template <class T, class U, bool kRelu, bool kResidual>
 BARLOW_MULTIVERSION void normalize_rows(const T* x, const U* residual, const float* scale, const float* shift, U* y,
                                         std::int64_t rows, std::int64_t channels) {
   for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const std::int64_t i = row * channels + c;
-      float value = to_float(x[i]) * scale[c] + shift[c];
-      if constexpr (kResidual) value += to_float(residual[i]);
-      if constexpr (kRelu) value = value < 0 ? 0 : value;  // a NaN passes
-      store(y[i], value);
-    }
+    for_lanes(
+        channels, [&](std::int64_t c, auto lanes) __attribute__((always_inline)) {
+          const std::int64_t i = row * channels + c;
+          Floats value = load(x + i, lanes) * load(scale + c, lanes) + load(shift + c, lanes);
+          if constexpr (kResidual) value += load(residual + i, lanes);
+          if constexpr (kRelu) value = value < 0 ? Floats{} : value;  // a NaN passes
+          save(y + i, value, lanes);
+        });
   }
 }
 
@@ -79,14 +101,15 @@ BARLOW_MULTIVERSION void grad_sum_run(const T* x, const U* dy, const float* mean
                                       const float* shift, std::int64_t rows, std::int64_t channels, float* sum,
                                       float* dot) {
   for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const std::int64_t i = row * channels + c;
-      const float value = to_float(x[i]);
-      float dz = to_float(dy[i]);
-      if constexpr (kRelu) dz = value * scale[c] + shift[c] > 0 ? dz : 0;
-      sum[c] += dz;
-      dot[c] += dz * (value - mean[c]);
-    }
+    for_lanes(
+        channels, [&](std::int64_t c, auto lanes) __attribute__((always_inline)) {
+          const std::int64_t i = row * channels + c;
+          const Floats value = load(x + i, lanes);
+          Floats dz = load(dy + i, lanes);
+          if constexpr (kRelu) dz = value * load(scale + c, lanes) + load(shift + c, lanes) > 0 ? dz : Floats{};
+          save(sum + c, load(sum + c, lanes) + dz, lanes);
+          save(dot + c, load(dot + c, lanes) + dz * (value - load(mean + c, lanes)), lanes);
+        });
   }
 }
 
@@ -95,16 +118,17 @@ template <class T, class U, bool kRelu, bool kExtra>
 BARLOW_MULTIVERSION void masked_grad_sum_run(const T* x, const U* y, U* dy, const U* extra, const float* mean,
                                              std::int64_t rows, std::int64_t channels, float* sum, float* dot) {
   for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const std::int64_t i = row * channels + c;
-      float dz = to_float(dy[i]);
-      if constexpr (kExtra) dz += to_float(extra[i]);
-      if constexpr (kRelu) dz = to_float(y[i]) > 0 ? dz : 0;
-      store(dy[i], dz);
-      const float rounded = to_float(dy[i]);
-      sum[c] += rounded;
-      dot[c] += rounded * (to_float(x[i]) - mean[c]);
-    }
+    for_lanes(
+        channels, [&](std::int64_t c, auto lanes) __attribute__((always_inline)) {
+          const std::int64_t i = row * channels + c;
+          Floats dz = load(dy + i, lanes);
+          if constexpr (kExtra) dz += load(extra + i, lanes);
+          if constexpr (kRelu) dz = load(y + i, lanes) > 0 ? dz : Floats{};
+          dz = as_stored(dy, dz);
+          save(dy + i, dz, lanes);
+          save(sum + c, load(sum + c, lanes) + dz, lanes);
+          save(dot + c, load(dot + c, lanes) + dz * (load(x + i, lanes) - load(mean + c, lanes)), lanes);
+        });
   }
 }
 
@@ -114,13 +138,14 @@ BARLOW_MULTIVERSION void grad_input_rows(const T* x, const U* dy, const float* s
                                          const float* a, const float* b, const float* d, T* dx, std::int64_t rows,
                                          std::int64_t channels) {
   for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const std::int64_t i = row * channels + c;
-      const float value = to_float(x[i]);
-      float dz = to_float(dy[i]);
-      if constexpr (kMask) dz = value * scale[c] + shift[c] > 0 ? dz : 0;
-      store(dx[i], a[c] * dz + (b[c] * value + d[c]));
-    }
+    for_lanes(
+        channels, [&](std::int64_t c, auto lanes) __attribute__((always_inline)) {
+          const std::int64_t i = row * channels + c;
+          const Floats value = load(x + i, lanes);
+          Floats dz = load(dy + i, lanes);
+          if constexpr (kMask) dz = value * load(scale + c, lanes) + load(shift + c, lanes) > 0 ? dz : Floats{};
+          save(dx + i, load(a + c, lanes) * dz + (load(b + c, lanes) * value + load(d + c, lanes)), lanes);
+        });
   }
 }
 

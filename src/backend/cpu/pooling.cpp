@@ -4,42 +4,80 @@
 #include <vector>
 
 #include "cpu_backend.hpp"
-#include "element.hpp"
+#include "lanes.hpp"
 #include "partition.hpp"
 
 namespace barlow::cpu {
 namespace {
 
-/// Takes the larger of `best` and x channel by channel, remembering the position; a NaN wins.
+/// The positions of a window that lie inside the image: [first, last) of each axis.
+struct Inside {
+  std::int64_t first, last;
+
+  Inside(std::int64_t start, int window, std::int64_t extent)
+      : first(std::max<std::int64_t>(0, -start)), last(std::min<std::int64_t>(window, extent - start)) {}
+};
+
+/// One row of outputs; a NaN wins, of equals the first.
 template <class T>
-BARLOW_MULTIVERSION void take_larger(const T* x, std::uint8_t position, float* best, std::uint8_t* argmax,
-                                     std::int64_t channels) {
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const float value = to_float(x[c]);
-    const bool larger = (value > best[c]) | (value != value);
-    best[c] = larger ? value : best[c];
-    argmax[c] = larger ? position : argmax[c];
+BARLOW_MULTIVERSION void pool_row(const MaxPoolDesc& d, const T* image, std::int64_t p, T* y, std::uint8_t* argmax) {
+  const std::int64_t top = p * d.stride - d.padding, Q = d.Q();
+  const Inside rows(top, d.window, d.H);
+  for (std::int64_t q = 0; q < Q; ++q) {
+    const std::int64_t left = q * d.stride - d.padding;
+    const Inside columns(left, d.window, d.W);
+    for_lanes(
+        d.C, [&](std::int64_t c, auto lanes) __attribute__((always_inline)) {
+          Floats best = Floats{} - std::numeric_limits<float>::infinity();
+          Words at = Words{} + static_cast<std::uint32_t>(rows.first * d.window + columns.first);
+          for (std::int64_t r = rows.first; r < rows.last; ++r) {
+            for (std::int64_t s = columns.first; s < columns.last; ++s) {
+              const Floats value = load(image + ((top + r) * d.W + left + s) * d.C + c, lanes);
+              const auto larger = (value > best) | (value != value);
+              best = larger ? value : best;
+              at = larger ? Words{} + static_cast<std::uint32_t>(r * d.window + s) : at;
+            }
+          }
+          save(y + q * d.C + c, best, lanes);
+          store_raw(argmax + q * d.C + c, __builtin_convertvector(at, Bytes), lanes);
+        });
   }
 }
 
-template <class T>
-void pool_pixel(const MaxPoolDesc& d, const T* image, std::int64_t p, std::int64_t q, float* best, T* y,
-                std::uint8_t* argmax) {
-  std::fill(best, best + d.C, -std::numeric_limits<float>::infinity());
-  bool first = true;
-  for (int r = 0; r < d.window; ++r) {
-    const std::int64_t h = p * d.stride - d.padding + r;
-    if (h < 0 || h >= d.H) continue;
-    for (int s = 0; s < d.window; ++s) {
-      const std::int64_t w = q * d.stride - d.padding + s;
-      if (w < 0 || w >= d.W) continue;
-      const auto position = static_cast<std::uint8_t>(r * d.window + s);
-      if (first) std::fill(argmax, argmax + d.C, position);
-      first = false;
-      take_larger(image + (h * d.W + w) * d.C, position, best, argmax, d.C);
-    }
+/// The outputs whose windows hold position `at` of an axis: [first, last).
+struct Covering {
+  std::int64_t first, last;
+
+  Covering(std::int64_t at, const MaxPoolDesc& d, std::int64_t outputs)
+      : first(std::max<std::int64_t>(0, (at + d.padding - d.window) / d.stride)),
+        last(std::min<std::int64_t>(outputs, (at + d.padding) / d.stride + 1)) {
+    while (first < last && first * d.stride - d.padding + d.window <= at) ++first;
   }
-  for (std::int64_t c = 0; c < d.C; ++c) store(y[c], best[c]);
+};
+
+/// One row of inputs gathers from the windows that hold it.
+template <class T>
+BARLOW_MULTIVERSION void pool_grad_row(const MaxPoolDesc& d, const T* dy, const std::uint8_t* argmax, std::int64_t h,
+                                       T* dx) {
+  const std::int64_t Q = d.Q();
+  const Covering rows(h, d, d.P());
+  for (std::int64_t w = 0; w < d.W; ++w) {
+    const Covering columns(w, d, Q);
+    for_lanes(
+        d.C, [&](std::int64_t c, auto lanes) __attribute__((always_inline)) {
+          Floats sum{};
+          for (std::int64_t p = rows.first; p < rows.last; ++p) {
+            for (std::int64_t q = columns.first; q < columns.last; ++q) {
+              const auto position =
+                  static_cast<std::uint32_t>((h - p * d.stride + d.padding) * d.window + w - q * d.stride + d.padding);
+              const std::int64_t i = (p * Q + q) * d.C + c;
+              const Words chosen = __builtin_convertvector(load_raw<Bytes>(argmax + i, lanes), Words);
+              sum += chosen == position ? load(dy + i, lanes) : Floats{};
+            }
+          }
+          save(dx + w * d.C + c, sum, lanes);
+        });
+  }
 }
 
 template <class T>
@@ -55,15 +93,11 @@ BARLOW_MULTIVERSION void average_image(const T* x, std::int64_t pixels, std::int
 void CpuBackend::do_max_pool(const MaxPoolDesc& d, In x, Out y, Out argmax) {
   with_element(d.dtype, [&](auto zero) {
     using T = decltype(zero);
-    const std::int64_t P = d.P(), Q = d.Q();
+    const std::int64_t P = d.P(), row_size = d.Q() * d.C;
     parallel_ranges(num_threads_, d.N * P, [&](Range range, int) {
-      std::vector<float> best(static_cast<std::size_t>(d.C));
       for (std::int64_t row = range.first; row < range.last; ++row) {
-        const T* image = data_of<T>(x) + row / P * d.H * d.W * d.C;
-        for (std::int64_t q = 0; q < Q; ++q) {
-          const std::int64_t offset = (row * Q + q) * d.C;
-          pool_pixel(d, image, row % P, q, best.data(), data_of<T>(y) + offset, data_of<std::uint8_t>(argmax) + offset);
-        }
+        pool_row(d, data_of<T>(x) + row / P * d.H * d.W * d.C, row % P, data_of<T>(y) + row * row_size,
+                 data_of<std::uint8_t>(argmax) + row * row_size);
       }
     });
   });
@@ -72,21 +106,12 @@ void CpuBackend::do_max_pool(const MaxPoolDesc& d, In x, Out y, Out argmax) {
 void CpuBackend::do_max_pool_grad(const MaxPoolDesc& d, In dy, In argmax, Out dx) {
   with_element(d.dtype, [&](auto zero) {
     using T = decltype(zero);
-    const std::int64_t P = d.P(), Q = d.Q(), image_size = d.H * d.W * d.C;
-    parallel_ranges(num_threads_, d.N, [&](Range range, int) {
-      std::vector<float> sums(static_cast<std::size_t>(image_size));
-      for (std::int64_t n = range.first; n < range.last; ++n) {
-        std::fill(sums.begin(), sums.end(), 0.0F);
-        for (std::int64_t i = 0; i < P * Q * d.C; ++i) {
-          const std::int64_t at = n * P * Q * d.C + i;
-          const std::int64_t c = i % d.C, q = i / d.C % Q, p = i / d.C / Q;
-          const int position = data_of<std::uint8_t>(argmax)[at];
-          const std::int64_t h = p * d.stride - d.padding + position / d.window;
-          const std::int64_t w = q * d.stride - d.padding + position % d.window;
-          sums[static_cast<std::size_t>((h * d.W + w) * d.C + c)] += to_float(data_of<T>(dy)[at]);
-        }
-        T* image = data_of<T>(dx) + n * image_size;
-        for (std::int64_t i = 0; i < image_size; ++i) store(image[i], sums[static_cast<std::size_t>(i)]);
+    const std::int64_t output_size = d.P() * d.Q() * d.C;
+    parallel_ranges(num_threads_, d.N * d.H, [&](Range range, int) {
+      for (std::int64_t row = range.first; row < range.last; ++row) {
+        const std::int64_t image = row / d.H * output_size;
+        pool_grad_row(d, data_of<T>(dy) + image, data_of<std::uint8_t>(argmax) + image, row % d.H,
+                      data_of<T>(dx) + row * d.W * d.C);
       }
     });
   });
