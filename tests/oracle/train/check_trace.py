@@ -6,13 +6,16 @@ check_trace.py BIN_FOLDER MPIEXEC          runs the program on synthetic images 
 check_trace.py --replay TRACE.h5 [...]     checks traces of your own
 
 Every step starts from the trace's own parameters (parameters_before), with the momentum that the reference carries, so an error is
-that of one step. Errors are relative, by norm per tensor. In fp32 a ReLU whose input is within rounding of zero may open or close,
-which moves the gradients behind it by up to some per cent in a small batch, in PyTorch's fp32 as in ours. So gradients are held to the
-tight bound where no ReLU lies behind them (the projector's last layer), and elsewhere to the wide one or to three times the error of
-PyTorch's own fp32, whichever is larger.
+that of one step. Errors are relative, by norm per tensor. Each is held to its bound or to three times the error of PyTorch's own
+fp32 of the same step, whichever is larger: a norm over a batch of eight or a fit of nearly equal embeddings loses digits in any fp32.
+
+In fp32 a ReLU whose input is within rounding of zero may open or close, in PyTorch's as in ours, at other places. In a small batch one
+such flip moves the gradients behind it by per cents. It strikes single steps: so each gradient is held to the tight bound at its median
+step, and to the wide one at every step. The last layer of the projector has no ReLU behind it, and is held to a tight bound always.
 """
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,9 +30,11 @@ except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
 
-FP32 = {"loss": 1e-4, "embeddings": 2e-4, "last_gradient": 2e-4, "gradients": 2e-2, "parameters_after": 1e-3, "buffers_after": 1e-4}
+FP32 = {"loss": 1e-4, "embeddings": 2e-4, "last_gradient": 5e-4, "gradients": 0.2, "median_gradients": 3e-2, "parameters_after": 1e-3,
+        "buffers_after": 1e-4}
 # bf16 has 8 bits: a forward pass is off by a per cent, and a gradient of a deep layer by several.
-BF16 = {"loss": 0.03, "embeddings": 0.1, "last_gradient": 0.1, "gradients": 1.0, "parameters_after": 5e-3, "buffers_after": 0.03}
+BF16 = {"loss": 0.03, "embeddings": 0.1, "last_gradient": 0.1, "gradients": 1.0, "median_gradients": 0.7, "parameters_after": 5e-3,
+        "buffers_after": 0.03}
 
 
 def relative(ours, theirs):
@@ -38,57 +43,67 @@ def relative(ours, theirs):
     return (ours - theirs).norm().item() / scale if scale > 0 else (ours - theirs).norm().item()
 
 
+class Errors:
+    """The errors of one trace by kind and tensor, a value per step, beside those of PyTorch's own fp32."""
+
+    def __init__(self):
+        self.values = {}
+
+    def add(self, kind, name, ours, exact, single=None):
+        own = relative(single, exact) if single is not None else 0.0
+        self.values.setdefault((kind, name), []).append((relative(ours, exact), own))
+
+    def judge(self, bounds):
+        """Prints the worst tensor of each kind; returns whether all are within the bounds."""
+        for (kind, name), steps in list(self.values.items()):
+            if kind == "gradients":
+                self.values["median_gradients", name] = [tuple(statistics.median(column) for column in zip(*steps))]
+        good = True
+        for kind, bound in bounds.items():
+            found = [(error, own, name) for (k, name), steps in self.values.items() if k == kind for error, own in steps]
+            error, own, name = max(found, key=lambda entry: entry[0] / max(bound, 3 * entry[1]))
+            within = all(error <= max(bound, 3 * own) for error, own, _ in found)
+            good = good and within
+            print(f"  {kind:17} {error:9.2e}  bound {bound:.0e}  PyTorch's fp32 {own:.1e}  {name}{'' if within else '  TOO LARGE'}")
+        return good
+
+
 def check(path, bounds, steps_per_epoch):
-    """Returns whether every step of the trace is within the bounds; prints the worst tensor of each kind."""
-    worst = {kind: (0.0, "") for kind in bounds}
-    good = True
-
-    def compare(kind, name, ours, theirs):
-        error = relative(ours, theirs)
-        if not error <= worst[kind][0]:
-            worst[kind] = (error, name)
-
+    """Returns whether every step of the trace is within the bounds."""
+    errors = Errors()
     with h5py.File(path) as trace:
         configuration = json.loads(trace.attrs["configuration"])
         total = max(1, round(configuration["epochs"] * steps_per_epoch))
         warmup = round(configuration["warmup-epochs"] * steps_per_epoch)
         reference = Reference(configuration, total, warmup)
         single = Reference(configuration, total, warmup, torch.float32)
-        rounding = 0.0
         for group in sorted(trace):
-            step, data = int(group.split("_")[1]), trace[group]
-            before = {name: value[()] for name, value in data["parameters_before"].items()}
-            reference.load(before)
-            single.load(before)
-            on, off, embeddings = reference.forward(data["views"][()])
-            single.forward(data["views"][()])
-            compare("loss", f"{group} on", data.attrs["on_diagonal"], on)
-            compare("loss", f"{group} off", data.attrs["off_diagonal"], off)
-            compare("loss", f"{group} loss", data.attrs["loss"], on + off)
-            for name, rate in zip(("learning_rate_weights", "learning_rate_biases"), reference.rates(step)):
-                compare("loss", f"{group} {name}", data.attrs[name], rate)
-            compare("embeddings", group, data["embeddings"][()], embeddings)
-            gradients = {name: p.grad for name, p in reference.model.named_parameters()}
-            singles = {name: p.grad for name, p in single.model.named_parameters()}
-            torch_error = max(relative(singles[name], gradients[name]) for name in gradients)
-            rounding = max(rounding, torch_error)
-            allowed = max(bounds["gradients"], 3 * torch_error)
-            for name, gradient in gradients.items():
-                ours = data["gradients"][name][()]
-                error = min(relative(ours, gradient), relative(ours, singles[name]))
-                compare("gradients", f"{group} {name}", ours, singles[name] if error < relative(ours, gradient) else gradient)
-                good = good and error <= allowed
-            last = [name for name in gradients if name.startswith("projector.")][-1]
-            compare("last_gradient", f"{group} {last}", data["gradients"][last][()], gradients[last])
-            reference.lars_step(step)
-            for name, parameter in reference.model.named_parameters():
-                compare("parameters_after", f"{group} {name}", data["parameters_after"][name][()], parameter.detach())
-            for name, buffer in reference.model.named_buffers():
-                compare("buffers_after", f"{group} {name}", data["buffers_after"][name][()], buffer)
-    for kind, (error, name) in worst.items():
-        print(f"  {kind:17} {error:9.2e} (bound {bounds[kind]:.0e})  {name}")
-    print(f"  {'':17} {rounding:9.2e} PyTorch's own fp32 gradients, worst tensor")
-    return good and all(error <= bounds[kind] for kind, (error, _) in worst.items() if kind != "gradients")
+            check_step(errors, int(group.split("_")[1]), trace[group], reference, single)
+    return errors.judge(bounds)
+
+
+def check_step(errors, step, data, reference, single):
+    before = {name: value[()] for name, value in data["parameters_before"].items()}
+    reference.load(before)
+    single.load(before)
+    on, off, embeddings = reference.forward(data["views"][()])
+    single_on, single_off, single_embeddings = single.forward(data["views"][()])
+    errors.add("loss", "on", data.attrs["on_diagonal"], on, single_on)
+    errors.add("loss", "off", data.attrs["off_diagonal"], off, single_off)
+    errors.add("loss", "loss", data.attrs["loss"], on + off, single_on + single_off)
+    for name, rate in zip(("learning_rate_weights", "learning_rate_biases"), reference.rates(step)):
+        errors.add("loss", name, data.attrs[name], rate)
+    errors.add("embeddings", "embeddings", data["embeddings"][()], embeddings, single_embeddings)
+    gradients = {name: p.grad for name, p in reference.model.named_parameters()}
+    singles = {name: p.grad for name, p in single.model.named_parameters()}
+    last = [name for name in gradients if name.startswith("projector.")][-1]
+    for name, gradient in gradients.items():
+        errors.add("last_gradient" if name == last else "gradients", name, data["gradients"][name][()], gradient, singles[name])
+    reference.lars_step(step)
+    for name, parameter in reference.model.named_parameters():
+        errors.add("parameters_after", name, data["parameters_after"][name][()], parameter.detach())
+    for name, buffer in reference.model.named_buffers():
+        errors.add("buffers_after", name, data["buffers_after"][name][()], buffer, dict(single.model.named_buffers())[name])
 
 
 def write_weights(path, configuration):
