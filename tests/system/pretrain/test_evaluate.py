@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What follows a run: evaluation on any number of ranks, from every kind of file, and the report."""
+import json
+import re
+
+import numpy as np
+from program import BARLOW, DATA, FOLDER, MODEL, MPIEXEC, command, make_images, run
+
+TEST = FOLDER / "test.h5"
+PLAIN = ["--architecture", MODEL["architecture"], "--stem", MODEL["stem"], "--image-size", str(MODEL["image-size"])]
+COMMON = ["--train", DATA, "--test", TEST, "--quiet", "--precision", "fp32"]
+
+
+def evaluate(protocol, *flags, ranks=1):
+    file = FOLDER / "evaluation.json"
+    file.unlink(missing_ok=True)
+    launch = [] if ranks == 0 else [MPIEXEC, "-n", str(ranks)]
+    run([*launch, BARLOW, "evaluate", protocol, *COMMON, "--json", file, *flags])
+    content = json.loads(file.read_text())
+    results = content if isinstance(content, list) else [content]
+    for result in results:
+        assert result["train_images"] == 53 and result["test_images"] == 21, result
+        assert 0 <= result["top1"] <= result["top5"] <= 100, result
+    return {result["protocol"]: (result["top1"], result["top5"]) for result in results}
+
+
+def check_encoders(finished):
+    few = ["--k", "7", "--epochs", "5", "--batch-size", "12"]
+    expected = evaluate("all", "--checkpoint", finished, *few, ranks=0)
+    for ranks in 1, 3:
+        assert evaluate("all", "--checkpoint", finished, *few, ranks=ranks) == expected, f"{ranks} ranks"
+    assert evaluate("knn", "--checkpoint", finished / "checkpoint.h5", "--k", "7")["knn"] == expected["knn"], "checkpoint"
+    weights = finished / "backbone.safetensors"
+    assert evaluate("knn", "--checkpoint", weights, *PLAIN, "--k", "7")["knn"] == expected["knn"], "safetensors"
+    assert evaluate("linear", "--untrained", *PLAIN, "--epochs", "2", ranks=2).keys() == {"linear"}
+
+
+def check_raw_pixels():
+    """Nearest neighbours of raw pixels against the formula: weights exp(cosine / temperature), summed by class."""
+    rng = np.random.default_rng(5)
+    folder = FOLDER / "idx"
+    folder.mkdir()
+    files, features, classes = {}, {}, {}
+    for name, count in ("train", 53), ("test", 21):
+        labels = np.arange(count) % 3
+        images = (rng.integers(0, 90, (count, 12, 12)) + 60 * labels[:, None, None] * rng.random((count, 1, 1))).astype(np.uint8)
+        (folder / f"{name}-images-idx3-ubyte").write_bytes(np.array([2051, count, 12, 12], ">i4").tobytes() + images.tobytes())
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(np.array([2049, count], ">i4").tobytes() + labels.astype(np.uint8).tobytes())
+        files[name] = FOLDER / f"grey-{name}.h5"
+        run([BARLOW + "-data", "pack", folder / f"{name}-images-idx3-ubyte", "--output", files[name]])
+        rows = np.repeat(images.reshape(count, -1) / 255, 3, axis=1)
+        features[name], classes[name] = rows / np.linalg.norm(rows, axis=1, keepdims=True), labels
+    similarity = features["test"] @ features["train"].T
+    nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :7]
+    scores = np.zeros((len(nearest), 3))
+    for row, neighbours in enumerate(nearest):
+        np.add.at(scores[row], classes["train"][neighbours], np.exp(similarity[row, neighbours] / 0.07))
+    expected = 100 * np.mean(scores.argmax(axis=1) == classes["test"])
+    result = FOLDER / "raw.json"
+    run([MPIEXEC, "-n", "2", BARLOW, "evaluate", "knn", "--raw-pixels", "--image-size", "12", "--train", files["train"], "--test", files["test"],
+         "--k", "7", "--quiet", "--json", result])
+    found = json.loads(result.read_text())
+    found = found[0] if isinstance(found, list) else found
+    assert abs(found["top1"] - expected) < 0.01, f"{found['top1']} by barlow, {expected} by the formula"
+
+
+def check_refusals(finished):
+    cut = FOLDER / "cut.safetensors"
+    cut.write_bytes((finished / "backbone.safetensors").read_bytes()[:5000])
+    cases = [(["--checkpoint", FOLDER / "missing"], "missing"), (["--checkpoint", cut, *PLAIN], "cut.safetensors"),
+             (["--checkpoint", DATA], DATA.name), (["--checkpoint", finished / "backbone.safetensors", "--architecture", "resnet50", *PLAIN[2:]], "layer1.0.conv1"),
+             (["--checkpoint", finished, "--untrained"], "--untrained"), (["--untrained", *PLAIN, "--k", "0"], "--k"),
+             (["--untrained", *PLAIN, "--test", FOLDER / "no-test.h5"], "no-test.h5"), ([], "--checkpoint")]
+    for flags, naming in cases:
+        kept = COMMON[:2] + COMMON[4:] if "--test" in flags else COMMON
+        errors = run([MPIEXEC, "-n", "2", BARLOW, "evaluate", "knn", *kept, *flags], expect=2)
+        assert naming in errors, f"{flags}: the message does not name {naming}:\n{errors}"
+
+
+def check_report(finished, begun):
+    for folder in finished, begun:
+        run([BARLOW, "report", folder])
+        page = (folder / "report.html").read_text()
+        outside = re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//[^"'\s>]+""", page)
+        assert not outside, f"the report needs {outside}"
+        assert "noise floor" in page and "resnet18" in page and "</html>" in page
+    assert "no-run" in run([BARLOW, "report", FOLDER / "no-run"], expect=2)
+
+
+def main():
+    make_images()
+    make_images(TEST, images=21, seed=4)
+    finished, begun = FOLDER / "finished", FOLDER / "begun"
+    run(command(finished, 2))
+    run(command(begun, 0, stop_after_steps=2), expect=75)
+    check_encoders(finished)
+    check_raw_pixels()
+    check_refusals(finished)
+    check_report(finished, begun)
+
+
+main()
