@@ -92,7 +92,7 @@ if [ -e "$test" ]; then
 fi
 
 say "Report"
-"$barlow" report "$run" || echo "No picture; everything else is there."
+"$barlow" report "$run"
 
 say "Done: $((SECONDS - started)) s after the build, of which $((trained - started)) s to the end of pre-training"
 if [ -e "$test" ]; then
@@ -105,9 +105,7 @@ fi
 cat <<TEXT
 weights    $run/backbone.safetensors   (torchvision's names, for any PyTorch program)
 metrics    $run/metrics.jsonl
-TEXT
-[ ! -e "$run/report.html" ] || echo "picture    $run/report.html            (open it in a browser)"
-cat <<TEXT
+picture    $run/report.html            (open it in a browser)
 next       bash jobs/quickstart.sh --data FOLDER --output runs/mine     your own images
            $barlow pretrain --help
 TEXT

@@ -10,5 +10,7 @@ namespace barlow::app {
 int pretrain_command(int argc, char** argv, MpiSession& session);
 int evaluate_command(int argc, char** argv, MpiSession& session);
 int report_command(int argc, char** argv, MpiSession& session);
+int status_command(int argc, char** argv, MpiSession& session);
+int stop_command(int argc, char** argv, MpiSession& session);
 
 }  // namespace barlow::app

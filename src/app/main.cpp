@@ -21,6 +21,8 @@ constexpr Command kCommands[] = {
     {"pretrain", "pre-train a ResNet without labels, on any number of ranks", app::pretrain_command},
     {"evaluate", "measure an encoder: kNN or a linear classifier on its frozen features", app::evaluate_command},
     {"report", "draw a run folder as one HTML file", app::report_command},
+    {"status", "say how far a run is, how fast, and whether it lives", app::status_command},
+    {"stop", "ask a run to stop after its next step, with a checkpoint", app::stop_command},
 };
 
 std::string usage() {

@@ -59,6 +59,8 @@ void MetricsFile::record(const StepMetrics& m) {
                                    {"gradient_norm", m.gradient_norm},
                                    {"images_per_second", m.images_per_second},
                                    {"loader_wait_share", m.loader_wait_share},
+                                   {"total_steps", m.total_steps},
+                                   {"seconds_left", std::round(m.seconds_left)},
                                    {"time", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))}};
   const std::string line = object.dump() + "\n";
   if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0) {
@@ -66,12 +68,39 @@ void MetricsFile::record(const StepMetrics& m) {
   }
 }
 
-std::string to_line(const StepMetrics& m, std::int64_t total_steps, double seconds_left) {
+std::string to_line(const StepMetrics& m) {
   return fmt::format(
       "step {}/{}  epoch {:.2f}  loss {:.4g} (on {:.4g}, off {:.4g}; noise floor {:.4g})  rate {:.3g}  {:.4g} images/s "
       " waits {:.0f} %  {} left",
-      m.step, total_steps, m.epoch, m.loss, m.on_diagonal, m.off_diagonal, m.noise_floor, m.learning_rate_weights,
-      m.images_per_second, 100 * m.loader_wait_share, to_duration(seconds_left));
+      m.step, m.total_steps, m.epoch, m.loss, m.on_diagonal, m.off_diagonal, m.noise_floor, m.learning_rate_weights,
+      m.images_per_second, 100 * m.loader_wait_share, to_duration(m.seconds_left));
+}
+
+std::optional<StepMetrics> last_metrics(const std::filesystem::path& path) {
+  std::optional<StepMetrics> last;
+  std::ifstream input(path);
+  for (std::string line; std::getline(input, line);) {
+    const auto object = nlohmann::json::parse(line, nullptr, false);
+    if (!object.is_object()) continue;
+    const auto number = [&](const char* name) {
+      const auto found = object.find(name);
+      return found != object.end() && found->is_number() ? found->get<double>() : 0.0;
+    };
+    last = StepMetrics{.step = static_cast<std::int64_t>(number("step")),
+                       .epoch = number("epoch"),
+                       .loss = number("loss"),
+                       .on_diagonal = number("on_diagonal"),
+                       .off_diagonal = number("off_diagonal"),
+                       .noise_floor = number("noise_floor"),
+                       .learning_rate_weights = number("learning_rate_weights"),
+                       .learning_rate_biases = number("learning_rate_biases"),
+                       .gradient_norm = number("gradient_norm"),
+                       .images_per_second = number("images_per_second"),
+                       .loader_wait_share = number("loader_wait_share"),
+                       .total_steps = static_cast<std::int64_t>(number("total_steps")),
+                       .seconds_left = number("seconds_left")};
+  }
+  return last;
 }
 
 std::string to_duration(double seconds) {

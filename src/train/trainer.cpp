@@ -11,11 +11,13 @@
 #include "barlow/comm/agreement.hpp"
 #include "barlow/train/checkpoint.hpp"
 #include "barlow/train/metrics.hpp"
+#include "barlow/train/run_folder.hpp"
 #include "barlow/train/snapshot.hpp"
 #include "barlow/train/stop_signal.hpp"
 #include "barlow/train/tensor_files.hpp"
 #include "run_plan.hpp"
 #include "start_report.hpp"
+#include "time_limit.hpp"
 
 namespace barlow::train {
 namespace {
@@ -38,7 +40,8 @@ class Run {
   Outcome train();
 
  private:
-  void prepare_folder() const;
+  void prepare_folder();
+  std::string reason_to_stop(std::int64_t done_now);
   void restore(TrainingStep& step);
   Verdict agree(data::Loader& loader, data::HostBatch& batch, std::int64_t steps_done);
   StepInput step_input(const data::HostBatch& batch) const {
@@ -58,7 +61,11 @@ class Run {
   data::Dataset dataset_;
   RunPlan plan_;
   CheckpointFolder checkpoints_;
+  std::optional<RunLock> lock_;  // of rank 0
   StopSignal stop_;
+  TimeLimit time_limit_;
+  double longest_step_s_ = 0, longest_checkpoint_s_ = 0;
+  std::string stop_reason_ = "on request";
   RunState state_;
   std::int64_t first_step_ = 0;
   std::optional<MetricsFile> metrics_;
@@ -92,17 +99,19 @@ Outcome Run::train() {
     if (verdict == Verdict::kStop) {
       save(step, done, nullptr);
       if (session_.is_root())
-        log::info(fmt::format("stopped on request after step {}; start the same command again to go on", done));
+        log::info(fmt::format("stopped {} after step {}; start the same command again to go on", stop_reason_, done));
       return Outcome::kStopped;
     }
     if (verdict == Verdict::kCheckpoint) save(step, done, nullptr);
 
     Trace* const tracing = trace && trace->wants(done, first_step_) ? &*trace : nullptr;
     if (tracing != nullptr) tracing->begin(done, step.store(), runtime_.backend);
+    const Stopwatch step_watch;
     const optim::Schedule::Rates rates = plan_.schedule.at(done);
     const TrainingStep::Result result = step.run(step_input(batch), rates, tracing);
     if (result.non_finite) fail_non_finite(*result.non_finite, done);
     ++done;
+    longest_step_s_ = std::max(longest_step_s_, step_watch.elapsed_s());
 
     const StepMetrics metrics = measure(result, rates, done, step);
     if (tracing != nullptr) tracing->end(step.store(), runtime_.backend, metrics);
@@ -115,13 +124,15 @@ Outcome Run::train() {
   return Outcome::kFinished;
 }
 
-void Run::prepare_folder() const {
+void Run::prepare_folder() {
   if (!session_.is_root()) return;
   const fs::path run(config_.output);
   std::error_code error;
   fs::create_directories(run, error);
   if (error)
     throw ConfigError(fmt::format("--output \"{}\": cannot make the folder: {}", config_.output, error.message()));
+  lock_.emplace(run);
+  clear_stop_request(run);
   if (checkpoints_.has_checkpoint()) return;  // config.toml describes the run that is there
   std::ofstream file(run / "config.toml");
   file << to_toml(config_);
@@ -181,12 +192,27 @@ Verdict Run::agree(data::Loader& loader, data::HostBatch& batch, std::int64_t st
   const bool due_by_time =
       config_.checkpoint_every_minutes > 0 && since_checkpoint_.elapsed_s() > 60 * config_.checkpoint_every_minutes;
   if (due_by_steps || (session_.is_root() && due_by_time)) wish = Verdict::kCheckpoint;
-  const bool enough = config_.stop_after_steps > 0 && done_now >= config_.stop_after_steps;
-  if (stop_.received() != 0 || enough) wish = Verdict::kStop;
+  if (std::string reason = reason_to_stop(done_now); !reason.empty()) {
+    wish = Verdict::kStop;
+    stop_reason_ = std::move(reason);
+  }
   if (error) wish = Verdict::kFail;
   const auto verdict = static_cast<Verdict>(session_.max(static_cast<long long>(wish)));
   if (verdict == Verdict::kFail) settle(session_, error);
   return verdict;
+}
+
+/// Why this rank wants to stop now; empty if it does not. Files and clocks are rank 0's to look at.
+std::string Run::reason_to_stop(std::int64_t done_now) {
+  if (stop_.received() != 0 || (config_.stop_after_steps > 0 && done_now >= config_.stop_after_steps))
+    return "on request";
+  if (!session_.is_root()) return "";
+  if (is_stop_requested(config_.output)) {
+    clear_stop_request(config_.output);
+    return "on request";
+  }
+  if (done_now > 0 && time_limit_.is_near(longest_step_s_, longest_checkpoint_s_)) return "before the job's time limit";
+  return "";
 }
 
 StepMetrics Run::measure(const TrainingStep::Result& result, optim::Schedule::Rates rates, std::int64_t steps_done,
@@ -210,10 +236,11 @@ void Run::record(StepMetrics metrics, data::Loader& loader) {
   metrics.loader_wait_share = waited / elapsed;
   step_at_record_ = metrics.step;
   if (!session_.is_root()) return;
-  metrics_->record(metrics);
   const double per_step = since_start_.elapsed_s() / static_cast<double>(metrics.step - first_step_);
-  const std::string line =
-      to_line(metrics, plan_.total_steps, per_step * static_cast<double>(plan_.total_steps - metrics.step));
+  metrics.total_steps = plan_.total_steps;
+  metrics.seconds_left = per_step * static_cast<double>(plan_.total_steps - metrics.step);
+  metrics_->record(metrics);
+  const std::string line = to_line(metrics);
   if (log::is_terminal()) {
     log::status_line(line);
   } else {
@@ -223,6 +250,7 @@ void Run::record(StepMetrics metrics, data::Loader& loader) {
 
 /// @param batch  the latest one, for a look at the run; null where it has not been computed
 void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch) {
+  const Stopwatch watch;
   state_.step = steps_done;
   std::optional<Snapshot> snapshot;
   if (batch != nullptr) {
@@ -231,12 +259,12 @@ void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatc
     snapshot.emplace(session_, *batch, config_.image_size, ConstTensorView(zh.data(), DType::kF32, shape));
   }
   if (session_.is_root()) {
-    const Stopwatch watch;
     checkpoints_.save(state_, step.store(), runtime_.backend);
     if (snapshot) snapshot->write(config_.output, steps_done);
     log::debug(fmt::format("checkpoint after step {} in {:.2f} s", steps_done, watch.elapsed_s()));
   }
   session_.barrier();
+  longest_checkpoint_s_ = std::max(longest_checkpoint_s_, watch.elapsed_s());
   since_checkpoint_.restart();
 }
 

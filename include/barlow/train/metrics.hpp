@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 namespace barlow::train {
@@ -16,6 +17,8 @@ struct StepMetrics {
   double gradient_norm = 0;
   double images_per_second = 0;  ///< over all ranks, since the last line; an image is two views
   double loader_wait_share = 0;  ///< of the time since the last line
+  std::int64_t total_steps = 0;  ///< of the whole run
+  double seconds_left = 0;       ///< at the pace of this start
 };
 
 /// Appends to metrics.jsonl; each line is in the file when record() returns. Used by one rank.
@@ -37,7 +40,10 @@ class MetricsFile {
 };
 
 /// For people: `step 120/11,500 (1 %)  loss 812.3 (on 640.1, off 172.2; noise floor 167.0) ...`.
-std::string to_line(const StepMetrics& metrics, std::int64_t total_steps, double seconds_left);
+std::string to_line(const StepMetrics& metrics);
+
+/// The last whole line of a metrics file, if there is one.
+std::optional<StepMetrics> last_metrics(const std::filesystem::path& path);
 
 /// `3 d 04 h`, `2 h 05 min`, `4 min 10 s`, `12 s`.
 std::string to_duration(double seconds);

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "barlow/train/run_folder.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "barlow/base/error.hpp"
+
+namespace barlow::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string this_process() {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  const char* job = std::getenv("SLURM_JOB_ID");
+  return std::string(host.data()) + ", process " + std::to_string(getpid()) +
+         (job != nullptr ? std::string(", SLURM job ") + job : "");
+}
+
+std::string first_line(const fs::path& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line.empty() ? "another job" : line;
+}
+
+}  // namespace
+
+RunLock::RunLock(const fs::path& run) {
+  const fs::path path = run / "lock";
+  file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (file_ < 0) throw ConfigError("--output: cannot write \"" + path.string() + "\": " + std::strerror(errno));
+  if (flock(file_, LOCK_EX | LOCK_NB) != 0) {
+    const bool held = errno == EWOULDBLOCK;
+    const std::string reason = std::strerror(errno);
+    close(file_);
+    if (!held) throw StorageError("cannot lock \"" + path.string() + "\": " + reason);
+    throw ConfigError("run \"" + run.string() + "\" is in use by " + first_line(path) +
+                      "; wait for it, end it with `barlow stop " + run.string() + "`, or give another --output");
+  }
+  const std::string content = this_process() + "\n";
+  if (ftruncate(file_, 0) != 0 || write(file_, content.data(), content.size()) < 0) {
+    const std::string reason = std::strerror(errno);
+    close(file_);
+    throw StorageError("cannot write \"" + path.string() + "\": " + reason);
+  }
+}
+
+RunLock::~RunLock() { close(file_); }
+
+std::optional<std::string> RunLock::holder(const fs::path& run) {
+  const fs::path path = run / "lock";
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  const bool held = flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(file);
+  if (!held) return std::nullopt;
+  return first_line(path);
+}
+
+void request_stop(const fs::path& run) {
+  std::ofstream file(run / "stop");
+  file << this_process() << "\n";
+  if (!file.flush()) throw StorageError("cannot write \"" + (run / "stop").string() + "\": " + std::strerror(errno));
+}
+
+bool is_stop_requested(const fs::path& run) {
+  std::error_code error;
+  return fs::exists(run / "stop", error);
+}
+
+void clear_stop_request(const fs::path& run) {
+  std::error_code error;
+  fs::remove(run / "stop", error);
+}
+
+}  // namespace barlow::train

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run beside other jobs: one job per folder, stop and status from outside, the time limit of a SLURM job."""
+import os
+import subprocess
+import time
+
+from program import BARLOW, DATA, FOLDER, command, make_images, metrics, require_same_bits, run, tensors
+
+LONG = {"epochs": 2000}  # much longer than the test
+
+
+def start(folder, ranks):
+    """A run in the background that has made its first step."""
+    process = subprocess.Popen(command(folder, ranks, **LONG), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        if (folder / "metrics.jsonl").exists() and metrics_so_far(folder):
+            return process
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    raise AssertionError("no step within a minute")
+
+
+def metrics_so_far(folder):
+    return (folder / "metrics.jsonl").read_text().count("\n")
+
+
+def status(folder):
+    result = subprocess.run([BARLOW, "status", folder], capture_output=True, text=True, timeout=60, check=True)
+    return dict(line.split(None, 1) for line in result.stdout.splitlines())
+
+
+def check_one_job_and_stop():
+    folder = FOLDER / "shared"
+    process = start(folder, 2)
+    try:
+        refusal = run(command(folder, 2, **LONG), expect=2)
+        assert "in use" in refusal and str(folder) in refusal, refusal
+        assert status(folder)["state"].startswith("running"), status(folder)
+        run([BARLOW, "stop", folder])
+        errors = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 75, errors
+    now = status(folder)
+    assert now["state"] == "not running" and now["step"].split()[2] == "8000", now
+    assert now["checkpoint"].startswith(f"step {now['step'].split()[0]},"), now
+    assert "not running" in run([BARLOW, "stop", folder], expect=2)
+    run(command(folder, 2, stop_after_steps=1, **LONG), expect=75)  # the request has been answered: it counts once
+    steps = [line["step"] for line in metrics(folder)]
+    assert steps == list(range(1, len(steps) + 1)), "lines of metrics.jsonl are missing or twice there"
+    assert status(folder)["restarts"] == "1"
+
+
+def check_time_limit():
+    """A job that ends soon stops in time, and what follows equals a run without an end."""
+    folder, whole = FOLDER / "limited", FOLDER / "whole"
+    run(command(whole, 1))
+    environment = {**os.environ, "SLURM_JOB_END_TIME": str(int(time.time()) + 10)}
+    result = subprocess.run(command(folder, 1), env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 75 and "time limit" in result.stderr, result.stderr
+    assert len(metrics(folder)) < len(metrics(whole))
+    run(command(folder, 1))
+    require_same_bits(tensors(whole / "checkpoint.h5"), tensors(folder / "checkpoint.h5"), "weights after the time limit")
+    environment["SLURM_JOB_END_TIME"] = str(int(time.time()) + 36000)
+    subprocess.run(command(FOLDER / "far", 1), env=environment, capture_output=True, timeout=60, check=True)
+
+
+def main():
+    make_images()
+    assert DATA.exists()
+    check_one_job_and_stop()
+    check_time_limit()
+    for name in "status", "stop":
+        assert "no-run" in run([BARLOW, name, FOLDER / "no-run"], expect=2)
+
+
+main()
