@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A SLURM of its own on this machine, for tests, as root: sandbox.sh start FOLDER NODES | stop FOLDER
+# Several slurmd play the nodes; there is no munge, no cgroup and no accounting.
+set -euo pipefail
+action=$1 folder=$2
+export SLURM_CONF=$folder/slurm.conf
+host=$(hostname -s)
+
+start() {
+  local last=$1 node
+  mkdir -p "$folder/state" "$folder/log"
+  # Simulated nodes share a host name: each needs shared memory of its own, or Open MPI mixes up their segments.
+  cat >"$folder/prolog.sh" <<'PROLOG'
+#!/bin/sh
+shared=/dev/shm/barlow_$SLURMD_NODENAME
+mkdir -p "$shared"
+echo "export OMPI_MCA_btl_vader_backing_directory=$shared"
+PROLOG
+  chmod 755 "$folder/prolog.sh"
+  cat >"$SLURM_CONF" <<CONF
+ClusterName=barlow
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=26817
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/none
+CredType=cred/none
+StateSaveLocation=$folder/state
+SlurmdSpoolDir=$folder/spool.%n
+TmpFS=$folder/tmp.%n
+SlurmctldPidFile=$folder/slurmctld.pid
+SlurmdPidFile=$folder/slurmd.%n.pid
+SlurmctldLogFile=$folder/log/slurmctld.log
+SlurmdLogFile=$folder/log/slurmd.%n.log
+TaskProlog=$folder/prolog.sh
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=pmix
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SlurmdParameters=config_overrides
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+JobRequeue=1
+MailProg=/bin/true
+KillWait=5
+SlurmdTimeout=10
+ReturnToService=2
+NodeName=n[1-$last] NodeHostname=$host NodeAddr=127.0.0.1 Port=[27001-$((27000 + last))] CPUs=2 State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+CONF
+  slurmctld -c
+  for node in $(seq "$last"); do
+    mkdir -p "$folder/spool.n$node" "$folder/tmp.n$node"
+    slurmd -N "n$node"
+  done
+}
+
+stop() {
+  local file pid
+  for file in "$folder"/slurmd.*.pid "$folder/slurmctld.pid"; do
+    [ -s "$file" ] || continue
+    pid=$(cat "$file")
+    kill "$pid" 2>/dev/null || continue
+    for _ in $(seq 50); do
+      if [ ! -d "/proc/$pid" ] || grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null; then break; fi
+      sleep 0.1
+    done
+  done
+  rm -rf /dev/shm/barlow_n[0-9]*
+}
+
+case $action in
+  start) start "$3" ;;
+  stop) stop ;;
+  *) exit 2 ;;
+esac
