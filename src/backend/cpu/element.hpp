@@ -20,19 +20,21 @@ struct BFloat16 {
   std::uint16_t bits;
 };
 
-inline float to_float(float x) { return x; }
-inline float to_float(BFloat16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
+[[gnu::always_inline]] inline float to_float(float x) { return x; }
+[[gnu::always_inline]] inline float to_float(BFloat16 x) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16);
+}
 
 /// Round to nearest even; a NaN stays one.
-inline BFloat16 to_bfloat16(float x) {
+[[gnu::always_inline]] inline BFloat16 to_bfloat16(float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);
   const std::uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
   const bool is_nan = (bits & 0x7FFFFFFFU) > 0x7F800000U;
   return {static_cast<std::uint16_t>(is_nan ? (bits >> 16) | 0x40U : rounded)};
 }
 
-inline void store(float& to, float value) { to = value; }
-inline void store(BFloat16& to, float value) { to = to_bfloat16(value); }
+[[gnu::always_inline]] inline void store(float& to, float value) { to = value; }
+[[gnu::always_inline]] inline void store(BFloat16& to, float value) { to = to_bfloat16(value); }
 
 /// Calls f with a value of the element type: with_element(x.dtype, [&](auto zero) { using T = decltype(zero); ... }).
 template <class F>

@@ -6,12 +6,13 @@
 
 #include "element.hpp"
 
-// Vectors of 16 numbers in GCC's notation: one AVX-512 register, two of AVX2, four of SSE, as the function that uses
-// them is compiled (BARLOW_MULTIVERSION). All functions here are inlined, so none passes a vector through a call.
+// Vectors of 16 numbers in GCC's notation: one AVX-512 register, two of AVX2, four of SSE, as the file that uses
+// them is compiled. All functions here are inlined, so none passes a vector through a call.
 #pragma GCC diagnostic ignored "-Wpsabi"
 #define BARLOW_INLINE __attribute__((always_inline)) inline
 
 namespace barlow::cpu {
+namespace {  // each generation of machines has its own
 
 inline constexpr std::int64_t kLanes = 16;
 using Floats = float __attribute__((vector_size(64)));
@@ -88,4 +89,5 @@ BARLOW_INLINE Doubles high_half(const Floats& v) {
   return __builtin_convertvector(half, Doubles);
 }
 
+}  // namespace
 }  // namespace barlow::cpu

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "cpu_backend.hpp"
-#include "lanes.hpp"
 #include "partition.hpp"
+#include "row_kernels.hpp"
 
 namespace barlow::cpu {
 namespace {
@@ -34,119 +34,6 @@ Channels channels_of_view(const BatchNormDesc& desc, std::int64_t view, ConstTen
                           ConstTensorView gamma, ConstTensorView beta) {
   return {data_of<float>(mean) + view * desc.channels, data_of<float>(inv_std) + view * desc.channels,
           data_of<float>(gamma), data_of<float>(beta)};
-}
-
-BARLOW_INLINE void add_to(double* sums, const Doubles& values) {
-  Doubles total;
-  std::memcpy(&total, sums, sizeof total);
-  total += values;
-  std::memcpy(sums, &total, sizeof total);
-}
-
-template <class T>
-BARLOW_INLINE void sum_columns(const T* row, std::int64_t first, std::int64_t channels, double* sum, double* square) {
-  for (std::int64_t c = first; c < channels; ++c) {
-    const double value = to_float(row[c]);
-    sum[c] += value;
-    square[c] += value * value;
-  }
-}
-
-/// Sums of x and of x^2, in f64 throughout: the variance is their difference, which cancels where the mean is large.
-/// Four rows at a time share one pass over the sums.
-template <class T>
-BARLOW_MULTIVERSION void sum_run(const T* x, std::int64_t rows, std::int64_t channels, double* sum, double* square) {
-  std::int64_t row = 0;
-  for (; row + 4 <= rows; row += 4) {
-    const T* first = x + row * channels;
-    std::int64_t c = 0;
-    for (; c + kLanes <= channels; c += kLanes) {
-      Doubles low_sum{}, high_sum{}, low_square{}, high_square{};
-      for (int r = 0; r < 4; ++r) {
-        const Floats v = load(first + r * channels + c, AllLanes{});
-        const Doubles low = low_half(v), high = high_half(v);
-        low_sum += low;
-        high_sum += high;
-        low_square += low * low;
-        high_square += high * high;
-      }
-      add_to(sum + c, low_sum);
-      add_to(sum + c + 8, high_sum);
-      add_to(square + c, low_square);
-      add_to(square + c + 8, high_square);
-    }
-    for (int r = 0; r < 4; ++r) sum_columns(first + r * channels, c, channels, sum, square);
-  }
-  for (; row < rows; ++row) sum_columns(x + row * channels, 0, channels, sum, square);
-}
-
-template <class T, class U, bool kRelu, bool kResidual>
-BARLOW_MULTIVERSION void normalize_rows(const T* x, const U* residual, const float* scale, const float* shift, U* y,
-                                        std::int64_t rows, std::int64_t channels) {
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for_lanes(
-        channels, [&](std::int64_t c, auto lanes) __attribute__((always_inline)) {
-          const std::int64_t i = row * channels + c;
-          Floats value = load(x + i, lanes) * load(scale + c, lanes) + load(shift + c, lanes);
-          if constexpr (kResidual) value += load(residual + i, lanes);
-          if constexpr (kRelu) value = value < 0 ? Floats{} : value;  // a NaN passes
-          save(y + i, value, lanes);
-        });
-  }
-}
-
-/// Without residual: sums of dz and dz * (x - mean), the mask from x.
-template <class T, class U, bool kRelu>
-BARLOW_MULTIVERSION void grad_sum_run(const T* x, const U* dy, const float* mean, const float* scale,
-                                      const float* shift, std::int64_t rows, std::int64_t channels, float* sum,
-                                      float* dot) {
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for_lanes(
-        channels, [&](std::int64_t c, auto lanes) __attribute__((always_inline)) {
-          const std::int64_t i = row * channels + c;
-          const Floats value = load(x + i, lanes);
-          Floats dz = load(dy + i, lanes);
-          if constexpr (kRelu) dz = value * load(scale + c, lanes) + load(shift + c, lanes) > 0 ? dz : Floats{};
-          save(sum + c, load(sum + c, lanes) + dz, lanes);
-          save(dot + c, load(dot + c, lanes) + dz * (value - load(mean + c, lanes)), lanes);
-        });
-  }
-}
-
-/// With residual: dz is written over dy, the mask from y.
-template <class T, class U, bool kRelu, bool kExtra>
-BARLOW_MULTIVERSION void masked_grad_sum_run(const T* x, const U* y, U* dy, const U* extra, const float* mean,
-                                             std::int64_t rows, std::int64_t channels, float* sum, float* dot) {
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for_lanes(
-        channels, [&](std::int64_t c, auto lanes) __attribute__((always_inline)) {
-          const std::int64_t i = row * channels + c;
-          Floats dz = load(dy + i, lanes);
-          if constexpr (kExtra) dz += load(extra + i, lanes);
-          if constexpr (kRelu) dz = load(y + i, lanes) > 0 ? dz : Floats{};
-          dz = as_stored(dy, dz);
-          save(dy + i, dz, lanes);
-          save(sum + c, load(sum + c, lanes) + dz, lanes);
-          save(dot + c, load(dot + c, lanes) + dz * (load(x + i, lanes) - load(mean + c, lanes)), lanes);
-        });
-  }
-}
-
-/// dx = a dz + b x + d per channel.
-template <class T, class U, bool kMask>
-BARLOW_MULTIVERSION void grad_input_rows(const T* x, const U* dy, const float* scale, const float* shift,
-                                         const float* a, const float* b, const float* d, T* dx, std::int64_t rows,
-                                         std::int64_t channels) {
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for_lanes(
-        channels, [&](std::int64_t c, auto lanes) __attribute__((always_inline)) {
-          const std::int64_t i = row * channels + c;
-          const Floats value = load(x + i, lanes);
-          Floats dz = load(dy + i, lanes);
-          if constexpr (kMask) dz = value * load(scale + c, lanes) + load(shift + c, lanes) > 0 ? dz : Floats{};
-          save(dx + i, load(a + c, lanes) * dz + (load(b + c, lanes) * value + load(d + c, lanes)), lanes);
-        });
-  }
 }
 
 /// Two f64 sums per view and channel over rows: `run(view, rows of this thread, sum, other)` adds its rows to them.
@@ -199,8 +86,8 @@ void CpuBackend::do_batch_norm_sums(const BatchNormDesc& desc, In x, Out sums) {
     using T = decltype(zero);
     reduce_rows(desc, num_threads_, data_of<double>(sums),
                 [&](std::int64_t view, Range range, double* sum, double* square) {
-                  sum_run(data_of<T>(x) + (view * desc.rows + range.first) * desc.channels, range.last - range.first,
-                          desc.channels, sum, square);
+                  row_kernels().norm<T, float>().sums(data_of<T>(x) + (view * desc.rows + range.first) * desc.channels,
+                                                      range.last - range.first, desc.channels, sum, square);
                 });
   });
 }
@@ -244,9 +131,7 @@ void CpuBackend::do_batch_normalize(const BatchNormDesc& desc, In x, In mean, In
     with_element(desc.y_dtype, [&](auto out) {
       using T = decltype(in);
       using U = decltype(out);
-      const auto rows_kernel =
-          desc.relu ? (desc.residual ? normalize_rows<T, U, true, true> : normalize_rows<T, U, true, false>)
-                    : (desc.residual ? normalize_rows<T, U, false, true> : normalize_rows<T, U, false, false>);
+      const auto rows_kernel = row_kernels().norm<T, U>().normalize[desc.relu][desc.residual];
       for_each_view(desc, num_threads_, [&](std::int64_t view, std::int64_t first, std::int64_t rows) {
         const std::int64_t offset = (view * desc.rows + first) * desc.channels;
         const Affine& map = affine[static_cast<std::size_t>(view)];
@@ -268,10 +153,8 @@ void CpuBackend::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, 
       for (std::int64_t view = 0; view < desc.views; ++view)
         affine.emplace_back(channels_of_view(desc, view, mean, inv_std, gamma, beta), C);
       const bool extra = static_cast<bool>(dy_extra);
-      const auto masked =
-          desc.relu ? (extra ? masked_grad_sum_run<T, U, true, true> : masked_grad_sum_run<T, U, true, false>)
-                    : (extra ? masked_grad_sum_run<T, U, false, true> : masked_grad_sum_run<T, U, false, false>);
-      const auto plain = desc.relu ? grad_sum_run<T, U, true> : grad_sum_run<T, U, false>;
+      const auto masked = row_kernels().norm<T, U>().masked_grad_sums[desc.relu][extra];
+      const auto plain = row_kernels().norm<T, U>().grad_sums[desc.relu];
       reduce_rows(desc, num_threads_, data_of<double>(sums),
                   [&](std::int64_t view, Range range, double* sum, double* dot) {
                     const float* center = data_of<float>(mean) + view * C;
@@ -334,7 +217,7 @@ void CpuBackend::do_batch_norm_grad_input(const BatchNormDesc& desc, In x, In me
     with_element(desc.y_dtype, [&](auto out) {
       using T = decltype(in);
       using U = decltype(out);
-      const auto kernel = desc.relu && !desc.residual ? grad_input_rows<T, U, true> : grad_input_rows<T, U, false>;
+      const auto kernel = row_kernels().norm<T, U>().grad_input[desc.relu && !desc.residual];
       for_each_view(desc, num_threads_, [&](std::int64_t view, std::int64_t first, std::int64_t rows) {
         const std::int64_t offset = (view * desc.rows + first) * desc.channels;
         const Affine& map = affine[static_cast<std::size_t>(view)];
