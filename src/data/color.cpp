@@ -12,6 +12,17 @@ namespace {
 
 using Byte = std::uint8_t;
 
+// By value: the compiler does not see through std::max's references in a clone for a newer processor, and would leave
+// the loop around it scalar.
+template <class T>
+[[gnu::always_inline]] inline T larger_of(T a, T b) {
+  return a < b ? b : a;
+}
+template <class T>
+[[gnu::always_inline]] inline T smaller_of(T a, T b) {
+  return b < a ? b : a;
+}
+
 /// ITU-R 601 luma in 16-bit fixed point.
 [[gnu::always_inline]] inline std::int32_t luma(std::int32_t r, std::int32_t g, std::int32_t b) {
   return (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16;
@@ -20,7 +31,7 @@ using Byte = std::uint8_t;
 /// from + factor (to - from), truncated.
 [[gnu::always_inline]] inline Byte blend(std::int32_t from, std::int32_t to, float factor) {
   const float value = static_cast<float>(from) + factor * static_cast<float>(to - from);
-  return static_cast<Byte>(static_cast<std::int32_t>(std::min(std::max(value, 0.0F), 255.0F)));
+  return static_cast<Byte>(static_cast<std::int32_t>(smaller_of(larger_of(value, 0.0F), 255.0F)));
 }
 
 BARLOW_MULTIVERSION void blend_towards(Byte* pixels, std::size_t count, std::int32_t from, float factor) {
@@ -66,9 +77,9 @@ constexpr std::size_t kHueBlock = 256;
                                           std::int32_t* saturation, std::int32_t* value) {
   for (std::size_t i = 0; i < count; ++i) {
     const std::int32_t red = r[i], green = g[i], blue = b[i];
-    const std::int32_t high = std::max(std::max(red, green), blue), low = std::min(std::min(red, green), blue);
+    const std::int32_t high = larger_of(larger_of(red, green), blue), low = smaller_of(smaller_of(red, green), blue);
     const std::int32_t middle = red + green + blue - high - low;
-    const auto range = static_cast<float>(std::max(high - low, 1));  // of grey pixels s is 0, whatever h
+    const auto range = static_cast<float>(larger_of(high - low, 1));  // of grey pixels s is 0, whatever h
     const float x = static_cast<float>(high - middle) / range;
     const float if_red = green >= blue ? 1 - x : x - 1;
     const float if_green = blue >= red ? 3 - x : 1 + x;
@@ -76,7 +87,7 @@ constexpr std::size_t kHueBlock = 256;
     const float if_not_red = green == high ? if_green : if_blue;
     sixths[i] = red == high ? if_red : if_not_red;
     saturation[i] =
-        static_cast<std::int32_t>(static_cast<float>(high - low) / static_cast<float>(std::max(high, 1)) * 255.0F);
+        static_cast<std::int32_t>(static_cast<float>(high - low) / static_cast<float>(larger_of(high, 1)) * 255.0F);
     value[i] = high;
   }
 }
