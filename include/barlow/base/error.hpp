@@ -7,6 +7,8 @@
 
 namespace barlow {
 
+// Constructors are written out: nvcc 13.0 crashes on inherited ones with a default source_location.
+
 /// Root of every exception that the project throws. The message states the fact, the values and the remedy; `where`
 /// is for the log, not for the user.
 class Error : public std::runtime_error {
@@ -21,37 +23,51 @@ class Error : public std::runtime_error {
 
 /// The user can mend it: a command line, a configuration, an input. `main` returns 2.
 class UserError : public Error {
-  using Error::Error;
+ public:
+  explicit UserError(const std::string& what, std::source_location where = std::source_location::current())
+      : Error(what, where) {}
 };
 
 /// A flag or a key of the configuration is unknown, out of range, or contradicts another.
 class ConfigError : public UserError {
-  using UserError::UserError;
+ public:
+  explicit ConfigError(const std::string& what, std::source_location where = std::source_location::current())
+      : UserError(what, where) {}
 };
 
 /// A file of the user's is missing, corrupt, or of another kind.
 class DataError : public UserError {
-  using UserError::UserError;
+ public:
+  explicit DataError(const std::string& what, std::source_location where = std::source_location::current())
+      : UserError(what, where) {}
 };
 
 /// Two tensors do not fit an operation: a mistake in the program.
 class ShapeError : public Error {
-  using Error::Error;
+ public:
+  explicit ShapeError(const std::string& what, std::source_location where = std::source_location::current())
+      : Error(what, where) {}
 };
 
 /// A device library refused a call.
 class DeviceError : public Error {
-  using Error::Error;
+ public:
+  explicit DeviceError(const std::string& what, std::source_location where = std::source_location::current())
+      : Error(what, where) {}
 };
 
 /// A call between ranks failed.
 class CommError : public Error {
-  using Error::Error;
+ public:
+  explicit CommError(const std::string& what, std::source_location where = std::source_location::current())
+      : Error(what, where) {}
 };
 
 /// The file system refused a write (no space, quota, read-only).
 class StorageError : public Error {
-  using Error::Error;
+ public:
+  explicit StorageError(const std::string& what, std::source_location where = std::source_location::current())
+      : Error(what, where) {}
 };
 
 }  // namespace barlow
