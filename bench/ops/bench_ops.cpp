@@ -19,6 +19,8 @@ namespace {
 
 struct Request {
   std::int64_t images = 64, iterations = 3;
+  std::string device = "auto";
+  bool loss = false;
   int threads = 0;
   std::string precision = "fp32", filter, clock = "wall";
 };
@@ -124,6 +126,32 @@ void bench_norm(Bench& bench, Backend& backend, const LayerConv& layer, Totals& 
   totals.norm += layer.count * seconds;
 }
 
+/// What memory can do: the bound of everything that only moves numbers.
+void bench_copy(Bench& bench, Backend& backend) {
+  const std::int64_t size = 256 << 20;
+  const Buffer from = backend.allocate(size), to = backend.allocate(size);
+  const ConstTensorView source(from.data(), DType::kU8, {size});
+  const TensorView target(to.data(), DType::kU8, {size});
+  backend.fill_zero(TensorView(from.data(), DType::kU8, {size}));
+  bench.time("copy", "256 MiB", {0, 2.0 * static_cast<double>(size)}, [&] { backend.copy(source, target); });
+}
+
+/// Both forms of the loss at the published size.
+void bench_loss(Bench& bench, Backend& backend) {
+  const std::int64_t B = 2048, D = 8192;
+  const DeviceTensor zh = filled(backend, DType::kF32, {B, D}), c = filled(backend, DType::kF32, {D, D}),
+                     k(backend, DType::kF32, {B, B}), terms(backend, DType::kF64, {2});
+  const double gram = 2.0 * static_cast<double>(B * B * D), direct = 2.0 * static_cast<double>(B * D * D);
+  bench.time("loss", "direct, C", {direct, 0},
+             [&] { backend.gemm({.M = D, .N = D, .K = B, .transpose_a = true}, zh, zh, c); });
+  bench.time("loss", "direct, terms", {0, 8.0 * static_cast<double>(D * D)},
+             [&] { backend.barlow_terms(c, 0.005F, 1, terms); });
+  bench.time("loss", "Gram, K", {gram, 0},
+             [&] { backend.gemm({.M = B, .N = B, .K = D, .transpose_b = true}, zh, zh, k); });
+  bench.time("loss", "Gram, gradient", {gram, 0},
+             [&] { backend.gemm({.M = B, .N = D, .K = B}, k, zh, TensorView(c).slice(0, B)); });
+}
+
 void bench_rest(Bench& bench, Backend& backend, std::int64_t images, DType dtype) {
   const MaxPoolDesc pool{images, 112, 112, 64, 3, 2, 1, dtype};
   const DeviceTensor x = filled(backend, dtype, {images, 112, 112, 64}), y(backend, dtype, {images, 56, 56, 64}),
@@ -159,8 +187,10 @@ int main(int argc, char** argv) {
   Request r;
   CLI::App command("Times single operations on ResNet-50's shapes.", "bench_ops");
   command.add_option("--images", r.images, "of both views together")->check(CLI::PositiveNumber)->capture_default_str();
-  command.add_option("--precision", r.precision)->check(CLI::IsMember({"fp32", "bf16"}))->capture_default_str();
+  command.add_option("--precision", r.precision)->check(CLI::IsMember({"fp32", "bf16", "fp16"}))->capture_default_str();
   command.add_option("--filter", r.filter, "only operations whose name contains this");
+  command.add_option("--device", r.device, "auto, cpu or cuda")->capture_default_str();
+  command.add_flag("--loss", r.loss, "also the loss at batch 2048, width 8192");
   command.add_option("--threads", r.threads, "0: all cores")->capture_default_str();
   command.add_option("--iters", r.iterations)->check(CLI::PositiveNumber)->capture_default_str();
   command
@@ -169,8 +199,8 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"wall", "cpu"}))
       ->capture_default_str();
   CLI11_PARSE(command, argc, argv);
-  const auto backend = make_backend("cpu", 0, 1, r.threads);
-  const DType dtype = r.precision == "bf16" ? DType::kBF16 : DType::kF32;
+  const auto backend = make_backend({.device = r.device, .num_threads = r.threads});
+  const DType dtype = parse_precision(r.precision, DType::kF32);
   Bench bench(r, *backend);
   Totals totals;
   bool first = true;
@@ -180,6 +210,8 @@ int main(int argc, char** argv) {
     first = false;
   }
   bench_rest(bench, *backend, r.images, dtype);
+  bench_copy(bench, *backend);
+  if (r.loss) bench_loss(bench, *backend);
   fmt::print(
       R"({{"op": "total", "device": "{}", "images": {}, "dtype": "{}", "conv_s": {:.3f}, "conv_gflop_per_s": {:.1f}, "norm_s": {:.3f}}})"
       "\n",

@@ -34,9 +34,14 @@ double percentile(std::vector<double> sorted, double share) {
 }
 
 void run(const Request& r, const MpiSession& session) {
-  const auto backend = make_backend("cpu", session.local_rank(), session.local_size(), static_cast<int>(r.threads));
-  const auto collectives = make_collectives(session);
-  const train::StepOptions options{.dtype = r.config.precision == "bf16" ? DType::kBF16 : DType::kF32,
+  const auto backend = make_backend({.device = r.config.device,
+                                     .local_rank = session.local_rank(),
+                                     .local_size = session.local_size(),
+                                     .num_threads = static_cast<int>(r.threads),
+                                     .tf32 = r.config.precision == "tf32"});
+  const auto collectives =
+      make_collectives(session, *backend, {.kind = r.config.collectives, .share_device = r.config.share_device});
+  const train::StepOptions options{.dtype = parse_precision(r.config.precision, backend->preferred_dtype()),
                                    .local_batch = r.config.batch_size / session.world_size(),
                                    .lars = {},
                                    .loss = {.gradient_scale = 1.0F / 16}};
@@ -76,13 +81,16 @@ int main(int argc, char** argv) {
   r.config.precision = "fp32";
   CLI::App command("Times the training step.", "bench_step");
   command.add_option("--batch", r.config.batch_size, "images per step over all ranks")->capture_default_str();
-  command.add_option("--precision", r.config.precision, "fp32 or bf16")
-      ->check(CLI::IsMember({"fp32", "bf16"}))
+  command.add_option("--precision", r.config.precision, "fp32, tf32, bf16 or fp16")
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16", "fp16"}))
       ->capture_default_str();
   command.add_option("--architecture", r.config.architecture)->capture_default_str();
   command.add_option("--stem", r.config.stem)->capture_default_str();
   command.add_option("--image-size", r.config.image_size)->capture_default_str();
   command.add_option("--projector", r.config.projector)->capture_default_str();
+  command.add_option("--device", r.config.device, "auto, cpu or cuda")->capture_default_str();
+  command.add_option("--collectives", r.config.collectives, "auto, nccl or mpi")->capture_default_str();
+  command.add_flag("--share-device", r.config.share_device, "several ranks may use one GPU");
   command.add_option("--threads", r.threads, "compute threads per rank; 0: this rank's share of the cores")
       ->capture_default_str();
   command.add_option("--warmup", r.warmup, "steps not counted")->capture_default_str();

@@ -21,8 +21,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Request {
-  std::string train, test, json, device = "auto";
-  bool untrained = false, raw_pixels = false, quiet = false;
+  std::string train, test, json, device = "auto", collectives = "auto";
+  bool share_device = false, untrained = false, raw_pixels = false, quiet = false;
   std::int64_t threads = 0;
   evaluate::EncoderOptions encoder;
   evaluate::KnnOptions knn;
@@ -48,8 +48,12 @@ void add_shared_options(CLI::App& command, Request& r) {
   command.add_option("--seed", r.encoder.seed, "of --untrained, and of the classifiers")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command.add_option("--precision", r.encoder.precision, "auto, fp32 or bf16")->capture_default_str();
+  command.add_option("--precision", r.encoder.precision, "auto, fp32, tf32 (GPU), bf16 or fp16 (GPU)")
+      ->capture_default_str();
   command.add_option("--device", r.device, "auto, cpu or cuda")->capture_default_str();
+  command.add_option("--collectives", r.collectives, "exchange between ranks: auto, nccl or mpi")
+      ->capture_default_str();
+  command.add_flag("--share-device", r.share_device, "several ranks may use one GPU");
   command
       .add_option("--threads", r.threads,
                   "compute threads per CPU rank; 0: OMP_NUM_THREADS, else this rank's share of the cores")
@@ -175,9 +179,13 @@ void write_json(const std::string& path, const Json& results) {
 void run(const Request& r, const std::vector<std::string>& protocols, MpiSession& session) {
   const Stopwatch watch;
   const auto backend = collectively(session, [&] {
-    return make_backend(r.device, session.local_rank(), session.local_size(), static_cast<int>(r.threads));
+    return make_backend({.device = r.device,
+                         .local_rank = session.local_rank(),
+                         .local_size = session.local_size(),
+                         .num_threads = static_cast<int>(r.threads),
+                         .tf32 = r.encoder.precision == "tf32"});
   });
-  const auto collectives = make_collectives(session);
+  const auto collectives = make_collectives(session, *backend, {.kind = r.collectives, .share_device = r.share_device});
   const train::Runtime runtime{session, *backend, *collectives};
   Json shared;
   Sets sets = make_features(r, runtime, shared);

@@ -5,6 +5,7 @@
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/comm/agreement.hpp"
+#include "barlow/comm/make_collectives.hpp"
 #include "commands.hpp"
 
 namespace {
@@ -43,7 +44,8 @@ int run(int argc, char** argv, MpiSession& session) {
   }
   if (name == "--version") {
     if (session.is_root())
-      std::printf("barlow %s (%s)\n%s", BARLOW_VERSION, BARLOW_COMMIT, backend_library_versions().c_str());
+      std::printf("barlow %s (%s)\n%s", BARLOW_VERSION, BARLOW_COMMIT,
+                  (backend_library_versions() + collectives_library_versions()).c_str());
     return kExitFinished;
   }
   if (name == "--help" || name == "-h" || name == "help") {

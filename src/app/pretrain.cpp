@@ -73,9 +73,15 @@ int pretrain_command(int argc, char** argv, MpiSession& session) {
   log::configure(level, session.is_root());
 
   const auto backend = collectively(session, [&] {
-    return make_backend(config.device, session.local_rank(), session.local_size(), static_cast<int>(config.threads));
+    return make_backend({.device = config.device,
+                         .local_rank = session.local_rank(),
+                         .local_size = session.local_size(),
+                         .num_threads = static_cast<int>(config.threads),
+                         .tf32 = config.precision == "tf32",
+                         .deterministic = config.deterministic});
   });
-  const auto collectives = make_collectives(session);
+  const auto collectives =
+      make_collectives(session, *backend, {.kind = config.collectives, .share_device = config.share_device});
   const train::Outcome outcome = train::pretrain(config, {session, *backend, *collectives});
   return outcome == train::Outcome::kFinished ? kExitFinished : kExitStopped;
 }

@@ -6,6 +6,7 @@
 
 #include "barlow/base/cores.hpp"
 #include "cpu/cpu_backend.hpp"
+#include "make_cuda_backend.hpp"
 #include "measuring_backend.hpp"
 
 namespace barlow {
@@ -21,12 +22,21 @@ int choose_num_threads(int num_threads, int local_size) {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_backend(const std::string& device, int /*local_rank*/, int local_size, int num_threads) {
-  if (device == "cuda") {
-    throw ConfigError("--device cuda: this program was built without CUDA; use --device cpu");
-  }
-  if (device != "cpu" && device != "auto") throw ConfigError("--device " + device + ": choose auto, cpu or cuda");
-  return std::make_unique<cpu::CpuBackend>(choose_num_threads(num_threads, local_size));
+std::unique_ptr<Backend> make_backend(const BackendOptions& options) {
+  const std::string& device = options.device;
+  if (device != "cpu" && device != "auto" && device != "cuda")
+    throw ConfigError("--device " + device + ": choose auto, cpu or cuda");
+  if (device == "cuda" || (device == "auto" && cuda::is_available())) return cuda::make_backend(options);
+  if (options.tf32) throw ConfigError("--precision tf32: a processor does not compute in it; use fp32");
+  return std::make_unique<cpu::CpuBackend>(choose_num_threads(options.num_threads, options.local_size));
+}
+
+DType parse_precision(const std::string& precision, DType preferred) {
+  if (precision == "auto") return preferred;
+  if (precision == "fp32" || precision == "tf32") return DType::kF32;
+  if (precision == "bf16") return DType::kBF16;
+  if (precision == "fp16") return DType::kF16;
+  throw ConfigError("--precision " + precision + ": choose auto, fp32, tf32, bf16 or fp16");
 }
 
 std::unique_ptr<Backend> make_measuring_backend(DType preferred) {
@@ -36,7 +46,7 @@ std::unique_ptr<Backend> make_measuring_backend(DType preferred) {
 std::string backend_library_versions() {
   const dnnl_version_t& version = *dnnl_version();
   return "oneDNN " + std::to_string(version.major) + "." + std::to_string(version.minor) + "." +
-         std::to_string(version.patch) + "\n";
+         std::to_string(version.patch) + "\n" + cuda::library_versions();
 }
 
 }  // namespace barlow

@@ -4,12 +4,17 @@ add_library(barlow_options INTERFACE)
 add_library(barlow::options ALIAS barlow_options)
 target_compile_features(barlow_options INTERFACE cxx_std_20)
 target_include_directories(barlow_options INTERFACE ${PROJECT_SOURCE_DIR}/include)
-target_compile_options(barlow_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow $<$<BOOL:${BARLOW_WERROR}>:-Werror>)
+# nvcc's own intermediate code is not pedantic.
+target_compile_options(barlow_options INTERFACE
+  $<$<COMPILE_LANGUAGE:C,CXX>:-Wall -Wextra -Wpedantic -Wshadow>
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra --expt-relaxed-constexpr -Wno-deprecated-gpu-targets>
+  $<$<AND:$<COMPILE_LANGUAGE:C,CXX>,$<BOOL:${BARLOW_WERROR}>>:-Werror>
+  $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${BARLOW_WERROR}>>:-Werror=all-warnings>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(barlow_options INTERFACE -Wno-restrict) # misreads std::string's concatenation (GCC bug 105651)
+  target_compile_options(barlow_options INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-Wno-restrict>) # misreads std::string's concatenation (GCC bug 105651)
 endif()
 if(BARLOW_SANITIZE)
-  target_compile_options(barlow_options INTERFACE -fsanitize=${BARLOW_SANITIZE} -fno-omit-frame-pointer)
+  target_compile_options(barlow_options INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${BARLOW_SANITIZE} -fno-omit-frame-pointer>)
   target_link_options(barlow_options INTERFACE -fsanitize=${BARLOW_SANITIZE})
 endif()
 

@@ -40,10 +40,10 @@ EncoderOptions complete(EncoderOptions options) {
 }
 
 DType choose_dtype(const std::string& precision, const Backend& backend) {
-  if (precision == "auto") return backend.preferred_dtype();
-  if (precision == "fp32") return DType::kF32;
-  if (precision == "bf16") return DType::kBF16;
-  throw ConfigError("--precision \"" + precision + "\": choose auto, fp32 or bf16");
+  const DType dtype = parse_precision(precision, backend.preferred_dtype());
+  if (!backend.supports(dtype))
+    throw ConfigError("--precision " + precision + ": " + backend.description() + " does not compute in it; use fp32");
+  return dtype;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "barlow/backend/make_backend.hpp"
 #include "barlow/base/cores.hpp"
 #include "barlow/base/error.hpp"
 
@@ -13,9 +14,7 @@ namespace barlow::train {
 namespace {
 
 DType choose_dtype(const PretrainConfig& config, const Backend& backend) {
-  const DType dtype = config.precision == "auto"   ? backend.preferred_dtype()
-                      : config.precision == "bf16" ? DType::kBF16
-                                                   : DType::kF32;
+  const DType dtype = parse_precision(config.precision, backend.preferred_dtype());
   if (!backend.supports(dtype)) {
     throw ConfigError(fmt::format("--precision {}: {} does not compute in it; use --precision fp32", config.precision,
                                   backend.description()));

@@ -25,6 +25,25 @@ function(barlow_add_test name)
                        ENVIRONMENT "${BARLOW_TEST_ENVIRONMENT};OMP_NUM_THREADS=2")
 endfunction()
 
+# barlow_add_device_test(NAME SOURCES ... LIBRARIES ... LABEL ops [TIMEOUT 60])
+# One Catch2 program that runs on the processor and, with the CUDA flavour, once more on a GPU (NAME.gpu, label gpu), where
+# it is skipped if there is none.
+function(barlow_add_device_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;LIBRARIES" ${ARGN})
+  add_executable(test_${name} ${ARG_SOURCES} ${BARLOW_TEST_FOLDER}/support/device_main.cpp)
+  target_link_libraries(test_${name} PRIVATE barlow::options ${ARG_LIBRARIES} Catch2::Catch2)
+  target_include_directories(test_${name} PRIVATE ${BARLOW_TEST_FOLDER})
+  set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND test_${name} WORKING_DIRECTORY ${BARLOW_TEST_FOLDER})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABEL}"
+                       ENVIRONMENT "${BARLOW_TEST_ENVIRONMENT};OMP_NUM_THREADS=2")
+  if(BARLOW_CUDA)
+    add_test(NAME ${name}.gpu COMMAND test_${name} WORKING_DIRECTORY ${BARLOW_TEST_FOLDER})
+    set_tests_properties(${name}.gpu PROPERTIES TIMEOUT 300 LABELS gpu SKIP_RETURN_CODE 77 RESOURCE_LOCK gpu
+                         ENVIRONMENT "${BARLOW_TEST_ENVIRONMENT};BARLOW_TEST_DEVICE=cuda")
+  endif()
+endfunction()
+
 # barlow_add_mpi_test(NAME SOURCES ... LIBRARIES ... RANKS 1 2 4 [TIMEOUT 60])
 # One Catch2 program whose main starts MPI (support/mpi_main.cpp), one ctest per number of ranks, label mpi.
 function(barlow_add_mpi_test name)

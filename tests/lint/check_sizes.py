@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sources import CPP, files, report
 
-LIMITS = {".hpp": 200, ".cpp": 400}
+LIMITS = {".hpp": 200, ".cpp": 400, ".cuh": 200, ".cu": 400}
 FUNCTION_LIMIT = 60
 NOT_A_FUNCTION = re.compile(r"(inline )?(namespace|class|struct|enum|union|extern|constexpr|const|static const)\b")
 

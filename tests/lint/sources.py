@@ -3,7 +3,7 @@
 from pathlib import Path
 
 FOLDERS = ("include", "src", "data_tools", "tests", "bench", "jobs", ".ci")
-CPP = (".hpp", ".cpp")
+CPP = (".hpp", ".cpp", ".cuh", ".cu")
 
 
 def files(root, suffixes, folders=FOLDERS):

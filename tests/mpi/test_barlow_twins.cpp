@@ -64,7 +64,7 @@ struct Run {
 
 Run run(const Problem& p, const ssl::BarlowTwinsOptions& options) {
   const MpiSession& session = test_session();
-  const auto backend = make_backend("cpu", 0, 1, 1);
+  const auto backend = make_backend({.device = "cpu", .num_threads = 1});
   const auto collectives = make_collectives(session);
   Arena arena(backend->allocate(std::size_t{64} << 20));
   nn::ParameterLayout layout;

@@ -17,6 +17,8 @@ std::uint16_t bfloat16_bits(double value) {
   return static_cast<std::uint16_t>(high + (up ? 1 : 0));
 }
 
+__extension__ using Half = _Float16;
+
 double of_bfloat16(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 
 template <class T, class Convert>
@@ -43,6 +45,8 @@ std::vector<std::byte> encode(const Values& values, DType dtype) {
   if (dtype == DType::kF64) write<double>(bytes, values, [](double v) { return v; });
   if (dtype == DType::kF32) write<float>(bytes, values, [](double v) { return static_cast<float>(v); });
   if (dtype == DType::kBF16) write<std::uint16_t>(bytes, values, bfloat16_bits);
+  if (dtype == DType::kF16)
+    write<Half>(bytes, values, [](double v) { return static_cast<Half>(static_cast<float>(v)); });
   if (dtype == DType::kU8) write<std::uint8_t>(bytes, values, [](double v) { return static_cast<std::uint8_t>(v); });
   return bytes;
 }
@@ -52,6 +56,7 @@ Values decode(const std::vector<std::byte>& bytes, DType dtype) {
   if (dtype == DType::kF64) return read<double>(bytes, same);
   if (dtype == DType::kF32) return read<float>(bytes, same);
   if (dtype == DType::kBF16) return read<std::uint16_t>(bytes, of_bfloat16);
+  if (dtype == DType::kF16) return read<Half>(bytes, same);
   return read<std::uint8_t>(bytes, same);
 }
 

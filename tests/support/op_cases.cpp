@@ -20,7 +20,7 @@ Conv2dDesc conv(std::int64_t N, std::int64_t size, std::int64_t C, std::int64_t 
 
 }  // namespace
 
-double tolerance_of(DType stored) { return stored == DType::kBF16 ? 1e-5 : 1e-11; }
+double tolerance_of(DType stored) { return stored == DType::kBF16 ? 1e-5 : stored == DType::kF16 ? 1e-6 : 1e-11; }
 
 std::vector<ConvCase> conv_cases() {
   const DType f32 = DType::kF32;
@@ -49,7 +49,7 @@ std::vector<ConvCase> conv_cases() {
 }
 
 std::vector<NormCase> norm_cases() {
-  const DType f32 = DType::kF32, bf16 = DType::kBF16;
+  const DType f32 = DType::kF32, bf16 = DType::kBF16, f16 = DType::kF16;
   return {
       {"plain", {2, 37, 16, false, false, f32, f32}, true},
       {"relu", {2, 130, 64, true, false, f32, f32}, true},
@@ -66,6 +66,9 @@ std::vector<NormCase> norm_cases() {
       {"bf16 residual", {2, 41, 40, true, true, bf16, bf16}, true},
       {"bf16 odd channels", {1, 23, 11, true, true, bf16, bf16}, true},
       {"bf16 to fp32", {2, 31, 20, false, false, bf16, f32}, false},
+      {"fp16 relu", {2, 70, 64, true, false, f16, f16}, true},
+      {"fp16 residual", {2, 41, 40, true, true, f16, f16}, true},
+      {"fp16 to fp32", {2, 31, 20, false, false, f16, f32}, false},
       {"fp32 to bf16", {2, 31, 33, true, false, f32, bf16}, true},
   };
 }

@@ -25,10 +25,14 @@ class Backend {
 
   /// For people: `CPU, 2 threads, oneDNN 2.6.3`.
   virtual std::string description() const = 0;
+  /// Which device of its host this is; empty if it computes in the host's memory.
+  virtual std::string device_id() const { return ""; }
   /// The precision this device does best: kBF16 where it has matrix units for it, else kF32.
   virtual DType preferred_dtype() const = 0;
   /// True if activations may be of that type.
   virtual bool supports(DType dtype) const = 0;
+  /// Device memory that the backend keeps for itself.
+  virtual std::size_t reserved_bytes() const { return 0; }
 
   // --- memory -------------------------------------------------------------------------------------------------------
   /// Uninitialised device memory, 256-byte aligned. @throws DeviceError when there is not enough.

@@ -8,12 +8,21 @@
 
 namespace barlow {
 
-/// Makes the backend for `--device`: "cpu", "cuda", or "auto" (a GPU where this build and this machine have one).
-/// @param local_rank  this rank's number on its host; chooses the GPU
-/// @param num_threads  compute threads of a CPU rank; 0: what OMP_NUM_THREADS says, else this host's cores shared by
-///                     `local_size` ranks
+struct BackendOptions {
+  std::string device = "auto";  ///< "cpu", "cuda", or "auto": a GPU where this build and this machine have one
+  int local_rank = 0;           ///< this rank's number on its host; chooses the GPU
+  int local_size = 1;           ///< ranks on this host
+  int num_threads = 0;  ///< compute threads of a CPU rank; 0: what OMP_NUM_THREADS says, else its share of the cores
+  bool tf32 = false;    ///< f32 convolutions and products on a GPU may round their inputs to TF32
+  bool deterministic = false;  ///< equal bits from equal runs, also where a GPU's fastest plan would not give them
+};
+
 /// @throws ConfigError when the device is not to be had, with the remedy.
-std::unique_ptr<Backend> make_backend(const std::string& device, int local_rank, int local_size, int num_threads);
+std::unique_ptr<Backend> make_backend(const BackendOptions& options);
+
+/// The type of activations for `--precision` auto, fp32, tf32 (which is f32 with rounded products), bf16 or fp16.
+/// @throws ConfigError for another word
+DType parse_precision(const std::string& precision, DType preferred);
 
 /// A backend that computes nothing and whose allocations are null: a step run on it, with an Arena that only measures,
 /// tells how much memory the step needs.

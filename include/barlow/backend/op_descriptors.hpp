@@ -13,8 +13,8 @@ struct Conv2dDesc {
   int R, S, stride, padding;
   DType dtype;  ///< of x, w, y and their gradients but dw: kF32, kBF16 or kF16
 
-  std::int64_t P() const { return (H + 2 * padding - R) / stride + 1; }
-  std::int64_t Q() const { return (W + 2 * padding - S) / stride + 1; }
+  constexpr std::int64_t P() const { return (H + 2 * padding - R) / stride + 1; }
+  constexpr std::int64_t Q() const { return (W + 2 * padding - S) / stride + 1; }
   bool operator==(const Conv2dDesc&) const = default;
 };
 
@@ -35,8 +35,8 @@ struct MaxPoolDesc {
   int window, stride, padding;
   DType dtype;
 
-  std::int64_t P() const { return (H + 2 * padding - window) / stride + 1; }
-  std::int64_t Q() const { return (W + 2 * padding - window) / stride + 1; }
+  constexpr std::int64_t P() const { return (H + 2 * padding - window) / stride + 1; }
+  constexpr std::int64_t Q() const { return (W + 2 * padding - window) / stride + 1; }
 };
 
 /// C [M,N] = alpha * op(A) op(B) + beta * C, where op(A) is [M,K] and op(B) is [K,N]; A is stored [K,M] when
@@ -47,6 +47,7 @@ struct GemmDesc {
   bool transpose_b = false;
   float alpha = 1;
   float beta = 0;
+  auto operator<=>(const GemmDesc&) const = default;
 };
 
 /// One tensor inside the flat buffers of parameters, gradients and momentum.
@@ -54,6 +55,7 @@ struct LarsSegment {
   std::int64_t offset;  ///< in elements
   std::int64_t size;    ///< in elements
   bool adapt;           ///< weight decay and trust ratio apply (tensors of rank 2 and more)
+  bool operator==(const LarsSegment&) const = default;
 };
 
 /// The numbers of one LARS step (You, Gitman and Ginsburg 2017, as the original training code applies it).

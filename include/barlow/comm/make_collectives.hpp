@@ -2,14 +2,27 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
+#include "barlow/backend/backend.hpp"
 #include "barlow/comm/collectives.hpp"
 #include "barlow/comm/mpi_session.hpp"
 
 namespace barlow {
 
-/// Collectives among the ranks of `session` for tensors in host memory, through MPI; none at all for one rank.
-/// The session outlives them.
+struct CollectivesOptions {
+  /// "nccl": from GPU to GPU. "mpi": through MPI, on a GPU staged through host memory. "auto": NCCL on GPUs, but MPI
+  /// where ranks share one; MPI on CPUs.
+  std::string kind = "auto";
+  bool share_device = false;  ///< several ranks may use one GPU
+};
+
+/// Collectives among the ranks of `session` for tensors of `backend`; none at all for one rank. Both outlive them.
+/// Collective. @throws AgreedError when ranks share a GPU unasked, or when the kind is not to be had
+std::unique_ptr<Collectives> make_collectives(const MpiSession& session, Backend& backend,
+                                              const CollectivesOptions& options);
+
+/// The same for tensors in host memory.
 std::unique_ptr<Collectives> make_collectives(const MpiSession& session);
 
 /// For one rank alone: sums are already sums.
@@ -17,5 +30,8 @@ std::unique_ptr<Collectives> make_self_collectives();
 
 /// Of `world_size` ranks, exchanging nothing: for measuring the memory of a step.
 std::unique_ptr<Collectives> make_measuring_collectives(int world_size);
+
+/// `NCCL 2.28.9` and a line end, or empty.
+std::string collectives_library_versions();
 
 }  // namespace barlow

@@ -33,7 +33,8 @@ struct PretrainConfig {
   std::string on_corrupt = "stop";
 
   std::int64_t seed = 0;
-  std::string precision = "auto", device = "auto";
+  std::string precision = "auto", device = "auto", collectives = "auto";
+  bool share_device = false, deterministic = false;
   std::int64_t workers = 0, threads = 0;
 
   std::int64_t checkpoint_every_steps = 0, log_every_steps = 10, stop_after_steps = 0;
@@ -96,8 +97,12 @@ void for_each_field(Config& c, Visit&& visit) {
   visit("solarize-2", c.solarize_2, kRun, "probability of solarisation at 128, view 2");
   visit("on-corrupt", c.on_corrupt, kRun, "stop, or replace an unreadable image by the next readable one");
   visit("seed", c.seed, kRun, "seed of weights, order and augmentation");
-  visit("precision", c.precision, kRun, "auto (the best the device does well), fp32 or bf16");
-  visit("device", c.device, kStart, "auto, cpu or cuda");
+  visit("precision", c.precision, kRun, "auto (the best the device does well), fp32, tf32 (GPU) or bf16");
+  visit("device", c.device, kStart, "auto (a GPU where there is one), cpu or cuda");
+  visit("collectives", c.collectives, kStart,
+        "exchange between ranks: auto, nccl, or mpi (on GPUs through host memory)");
+  visit("share-device", c.share_device, kStart, "several ranks may use one GPU");
+  visit("deterministic", c.deterministic, kStart, "equal bits from equal runs on a GPU, at some cost in speed");
   visit("workers", c.workers, kStart, "loader threads per rank; 0: this rank's share of the cores");
   visit("threads", c.threads, kStart,
         "compute threads per CPU rank; 0: OMP_NUM_THREADS, else this rank's share of the cores");

@@ -49,7 +49,7 @@ inline barlow::evaluate::Features share_of(const Samples& samples, const barlow:
 class Machine {
  public:
   explicit Machine(const barlow::MpiSession& session)
-      : backend_(barlow::make_backend("cpu", session.local_rank(), session.local_size(), 1)),
+      : backend_(barlow::make_backend({.device = "cpu", .num_threads = 1})),
         collectives_(barlow::make_collectives(session)),
         // Nothing of a session changes after its start; Runtime has no const form.
         runtime{const_cast<barlow::MpiSession&>(session), *backend_, *collectives_} {}

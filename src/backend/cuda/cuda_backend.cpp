@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cuda_backend.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "barlow/base/log.hpp"
+#include "device.hpp"
+#include "device_memory.hpp"
+
+namespace barlow::cuda {
+namespace {
+
+// Convolutions whose plans want more do not gain by it; the largest of ResNet's at batch 256 want less.
+constexpr std::size_t kWorkspaceBytes = std::size_t{256} << 20;
+// Sums of [V,2,C] from at most kManyBlocks blocks: 8.4 MB for any channels up to a million.
+constexpr std::size_t kPartsBytes = std::size_t{32} << 20;
+
+Stream make_stream_on(int device) {
+  check(cudaSetDevice(device));
+  return make_stream();
+}
+
+std::string version_of_cudnn() {
+  const auto number = cudnnGetVersion();
+  return fmt::format("cuDNN {}.{}.{}", number / 10000, number % 10000 / 100, number % 100);
+}
+
+cudaDeviceProp properties_of(int device) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, device));
+  return properties;
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(const CudaOptions& options)
+    : options_(options),
+      stream_(make_stream_on(options.device)),
+      workspace_(allocate_device(kWorkspaceBytes)),
+      parts_(allocate_device(kPartsBytes)),
+      gemms_(stream(), workspace_.data(), kWorkspaceBytes, options.tf32),
+      convs_(stream(), PlanCache(PlanCache::default_folder(), describe_device(options.device), version_of_cudnn()),
+             {workspace_.data(), kWorkspaceBytes}) {}
+
+CudaBackend::~CudaBackend() { cudaStreamSynchronize(stream()); }
+
+std::string CudaBackend::description() const {
+  return fmt::format("{}, {}", describe_device(options_.device), version_of_cudnn());
+}
+
+std::string CudaBackend::device_id() const {
+  std::array<char, 32> id{};
+  check(cudaDeviceGetPCIBusId(id.data(), static_cast<int>(id.size()), options_.device));
+  return id.data();
+}
+
+DType CudaBackend::preferred_dtype() const { return supports(DType::kBF16) ? DType::kBF16 : DType::kF32; }
+
+bool CudaBackend::supports(DType dtype) const {
+  if (dtype == DType::kBF16) return properties_of(options_.device).major >= 8;
+  return dtype == DType::kF32 || dtype == DType::kF16;
+}
+
+Buffer CudaBackend::allocate(std::size_t size_bytes) { return allocate_device(size_bytes); }
+
+Buffer CudaBackend::allocate_staging(std::size_t size_bytes) { return allocate_pinned(size_bytes); }
+
+void CudaBackend::synchronize() { check(cudaStreamSynchronize(stream())); }
+
+void CudaBackend::do_copy_to_device(In host, Out device) {
+  check(cudaMemcpyAsync(device.data, host.data, host.size_bytes(), cudaMemcpyHostToDevice, stream()));
+}
+
+void CudaBackend::do_copy_to_host(In device, Out host) {
+  check(cudaMemcpyAsync(host.data, device.data, device.size_bytes(), cudaMemcpyDeviceToHost, stream()));
+  synchronize();
+}
+
+void CudaBackend::do_copy(In from, Out to) {
+  check(cudaMemcpyAsync(to.data, from.data, from.size_bytes(), cudaMemcpyDeviceToDevice, stream()));
+}
+
+void CudaBackend::do_fill_zero(Out x) { check(cudaMemsetAsync(x.data, 0, x.size_bytes(), stream())); }
+
+void CudaBackend::do_conv2d(const Conv2dDesc& desc, In x, In w, Out y) {
+  convs_.run(key_of(desc, ConvKind::kForward), const_cast<void*>(x.data), const_cast<void*>(w.data), y.data);
+}
+
+void CudaBackend::do_conv2d_grad_input(const Conv2dDesc& desc, In dy, In w, Out dx) {
+  convs_.run(key_of(desc, ConvKind::kGradInput), dx.data, const_cast<void*>(w.data), const_cast<void*>(dy.data));
+}
+
+// cuDNN writes a filter's gradient in the type of the images.
+void CudaBackend::do_conv2d_grad_filter(const Conv2dDesc& desc, In x, In dy, Out dw) {
+  const bool direct = desc.dtype == DType::kF32;
+  const TensorView result(direct ? dw.data : filter_scratch(static_cast<std::size_t>(dw.num_elements()) * 2),
+                          desc.dtype, dw.shape);
+  convs_.run(key_of(desc, ConvKind::kGradFilter), const_cast<void*>(x.data), result.data, const_cast<void*>(dy.data));
+  if (!direct) do_cast(result, dw);
+}
+
+void* CudaBackend::filter_scratch(std::size_t size_bytes) {
+  if (filter_scratch_.size_bytes() < size_bytes) {
+    synchronize();  // somebody may still read the old one
+    filter_scratch_ = Buffer();
+    filter_scratch_ = allocate_device(size_bytes);
+  }
+  return filter_scratch_.data();
+}
+
+void CudaBackend::do_gemm(const GemmDesc& desc, In a, In b, Out c) {
+  gemms_.run(desc, a.dtype, c.dtype, a.data, b.data, c.data);
+}
+
+const ChunkTable& CudaBackend::chunk_table(std::span<const LarsSegment> segments) {
+  if (!chunks_ || !chunks_->is_of(segments)) {
+    synchronize();
+    chunks_.emplace(segments);
+  }
+  return *chunks_;
+}
+
+}  // namespace barlow::cuda

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "barlow/backend/backend.hpp"
+#include "chunks.hpp"
+#include "conv_plans.hpp"
+#include "gemm_plans.hpp"
+#include "handles.hpp"
+
+namespace barlow::cuda {
+
+struct CudaOptions {
+  int device = 0;
+  bool tf32 = false;           ///< kF32 convolutions and products may round their inputs to TF32
+  bool deterministic = false;  ///< plans are not chosen by time
+};
+
+/// Operations on one GPU, in the order of one stream: convolutions by cuDNN, matrix products by cuBLASLt, everything
+/// else by kernels of our own. Equal runs on one device with the same plans give the same bits.
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(const CudaOptions& options);
+  ~CudaBackend() override;
+
+  cudaStream_t stream() const { return stream_.get(); }
+  int device() const { return options_.device; }
+
+  std::string description() const override;
+  std::string device_id() const override;
+  DType preferred_dtype() const override;
+  bool supports(DType dtype) const override;
+  std::size_t reserved_bytes() const override { return workspace_.size_bytes() + parts_.size_bytes(); }
+  Buffer allocate(std::size_t size_bytes) override;
+  Buffer allocate_staging(std::size_t size_bytes) override;
+  void synchronize() override;
+
+ private:
+  using In = ConstTensorView;
+  using Out = TensorView;
+
+  /// Scratch for the f64 parts of sums: used and done with inside one operation.
+  double* parts() const { return static_cast<double*>(parts_.data()); }
+  const ChunkTable& chunk_table(std::span<const LarsSegment> segments);
+  ConvKey key_of(const Conv2dDesc& desc, ConvKind kind) const {
+    return {desc, kind, options_.tf32, options_.deterministic};
+  }
+  void* filter_scratch(std::size_t size_bytes);
+
+  void do_copy_to_device(In host, Out device) override;
+  void do_copy_to_host(In device, Out host) override;
+  void do_copy(In from, Out to) override;
+  void do_fill_zero(Out x) override;
+  void do_cast(In from, Out to) override;
+  void do_normalize_images(In x, const std::array<float, 3>& mean, const std::array<float, 3>& std, Out y) override;
+  void do_conv2d(const Conv2dDesc& desc, In x, In w, Out y) override;
+  void do_conv2d_grad_input(const Conv2dDesc& desc, In dy, In w, Out dx) override;
+  void do_conv2d_grad_filter(const Conv2dDesc& desc, In x, In dy, Out dw) override;
+  void do_batch_norm_sums(const BatchNormDesc& desc, In x, Out sums) override;
+  void do_batch_norm_statistics(In sums, double count, float eps, float momentum, Out mean, Out inv_std,
+                                Out running_mean, Out running_var) override;
+  void do_batch_norm_inference_statistics(In running_mean, In running_var, float eps, Out mean, Out inv_std) override;
+  void do_batch_normalize(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta, In residual,
+                          Out y) override;
+  void do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, In mean, In inv_std, In gamma, In beta, Out dy,
+                               In dy_extra, Out sums, Out dgamma, Out dbeta) override;
+  void do_batch_norm_grad_input(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta, In dy, In sums,
+                                double count, Out dx) override;
+  void do_max_pool(const MaxPoolDesc& desc, In x, Out y, Out argmax) override;
+  void do_max_pool_grad(const MaxPoolDesc& desc, In dy, In argmax, Out dx) override;
+  void do_global_average_pool(In x, Out y) override;
+  void do_global_average_pool_grad(In dy, Out dx) override;
+  void do_gemm(const GemmDesc& desc, In a, In b, Out c) override;
+  void do_add(In x, Out y) override;
+  void do_column_dots(In a, In b, Out sums) override;
+  void do_dot(In a, In b, Out sum) override;
+  void do_multiply_columns(In x, In column, float beta, Out y) override;
+  void do_barlow_terms(Out c, float lambda, float scale, Out terms) override;
+  void do_barlow_gram_terms(In diagonal, In square, double count, float lambda, float scale, Out terms,
+                            Out coefficient) override;
+  void do_segment_norms(std::span<const LarsSegment> segments, float weight_decay, In values, In gradients,
+                        Out norms) override;
+  void do_lars_update(std::span<const LarsSegment> segments, const LarsStep& step, In norms, Out values, In gradients,
+                      Out momentum, Out compute) override;
+
+  CudaOptions options_;
+  Stream stream_;
+  Buffer workspace_, parts_, filter_scratch_;
+  GemmPlans gemms_;
+  ConvPlans convs_;
+  std::optional<ChunkTable> chunks_;
+};
+
+}  // namespace barlow::cuda

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <tuple>
+
+#include "barlow/backend/op_descriptors.hpp"
+#include "handles.hpp"
+
+namespace barlow::cuda {
+
+/// Matrix products by cuBLASLt, by the algorithm that its heuristics put first for each shape and type.
+class GemmPlans {
+ public:
+  /// @param tf32  kF32 inputs may be rounded to TF32
+  GemmPlans(cudaStream_t stream, void* workspace, std::size_t workspace_bytes, bool tf32);
+  ~GemmPlans();
+
+  /// In the order of the stream; device memory. @throws DeviceError
+  void run(const GemmDesc& desc, DType ab, DType c, const void* a, const void* b, void* result);
+
+ private:
+  struct Plan;
+  Plan build(const GemmDesc& desc, DType ab, DType c) const;
+
+  cudaStream_t stream_;
+  void* workspace_;
+  std::size_t workspace_bytes_;
+  bool tf32_;
+  CublasLt cublas_;
+  std::map<std::tuple<GemmDesc, DType, DType>, Plan> plans_;
+};
+
+}  // namespace barlow::cuda

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "element.cuh"
+#include "launch.cuh"
+#include "row_position.cuh"
+
+/// Two sums per view and channel over rows, in f64 and always in the same order: batch norm's, and columns of products.
+namespace barlow::cuda {
+
+/// f64 numbers that reduce_rows() needs for its blocks' parts.
+inline std::int64_t parts_of(const RowGrid& grid, std::int64_t views) {
+  return grid.splits * views * 2 * grid.channels;
+}
+
+/// parts [splits,V,2,C] of the sums that `Rows` makes. For each thread:
+///   Rows::Channels constants(view, channel) loads what its channels need;
+///   rows.add(constants, index of the first element, first, second) adds one row's N terms to both sums.
+template <int N, class Rows>
+__global__ void reduce_rows(RowGrid grid, Rows rows, double* parts) {
+  __shared__ double shared[kBlock];
+  const RowPosition p(grid);
+  double sums[2][N] = {};
+  if (p.channel < grid.channels) {
+    const auto constants = rows.constants(p.view, p.channel);
+#pragma unroll 4
+    for (std::int64_t row = p.row; row < p.last; row += p.step) {
+      rows.add(constants, (p.view * grid.rows + row) * grid.channels + p.channel, sums[0], sums[1]);
+    }
+  }
+  const int thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
+  for (int which = 0; which < 2; ++which) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+      __syncthreads();
+      shared[thread] = sums[which][i];
+      for (int half = static_cast<int>(blockDim.y) / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (static_cast<int>(threadIdx.y) < half)
+          shared[thread] += shared[thread + half * static_cast<int>(blockDim.x)];
+      }
+      if (threadIdx.y == 0 && p.channel < grid.channels) {
+        const std::int64_t sum = (static_cast<std::int64_t>(blockIdx.y) * gridDim.z + p.view) * 2 + which;
+        parts[sum * grid.channels + p.channel + i] = shared[thread];
+      }
+    }
+  }
+}
+
+inline constexpr int kFoldLanes = 32, kFoldRows = kBlock / kFoldLanes;
+
+/// Adds up the parts: sums [V,2,C]. A block of [kFoldLanes, kFoldRows] threads takes kFoldLanes channels, and calls
+/// finish(channel, sums) once for each when all its sums stand.
+template <class Finish>
+__global__ void fold_parts(int splits, int views, std::int64_t channels, const double* parts, double* sums,
+                           Finish finish) {
+  __shared__ double shared[kFoldRows][kFoldLanes];
+  const std::int64_t channel = static_cast<std::int64_t>(blockIdx.x) * kFoldLanes + threadIdx.x;
+  for (int sum = 0; sum < 2 * views; ++sum) {
+    double total = 0;
+    if (channel < channels) {
+      for (int split = static_cast<int>(threadIdx.y); split < splits; split += kFoldRows) {
+        total += parts[(static_cast<std::int64_t>(split) * 2 * views + sum) * channels + channel];
+      }
+    }
+    __syncthreads();
+    shared[threadIdx.y][threadIdx.x] = total;
+    __syncthreads();
+    if (threadIdx.y == 0 && channel < channels) {
+      for (int row = 1; row < kFoldRows; ++row) total += shared[row][threadIdx.x];
+      sums[sum * channels + channel] = total;
+    }
+  }
+  if (threadIdx.y == 0 && channel < channels) finish(channel, sums);
+}
+
+struct NothingMore {
+  __device__ void operator()(std::int64_t, double*) const {}
+};
+
+/// Both kernels, one after the other. @param parts  device memory of parts_of() numbers
+template <int N, class Rows, class Finish>
+void sum_rows(const RowGrid& grid, std::int64_t views, Rows rows, Finish finish, double* parts, double* sums,
+              cudaStream_t stream) {
+  launch(reduce_rows<N, Rows>, blocks_of(grid, views), threads_of(grid), stream, grid, rows, parts);
+  launch(fold_parts<Finish>, dim3(static_cast<unsigned>((grid.channels + kFoldLanes - 1) / kFoldLanes)),
+         dim3(kFoldLanes, kFoldRows), stream, grid.splits, static_cast<int>(views), grid.channels, parts, sums, finish);
+}
+
+}  // namespace barlow::cuda

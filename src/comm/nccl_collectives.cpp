@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nccl_collectives.hpp"
+
+#include <chrono>
+#include <cstring>
+
+#include "barlow/base/error.hpp"
+#include "barlow/base/log.hpp"
+#include "make_nccl_collectives.hpp"
+
+namespace barlow {
+namespace {
+
+ncclDataType_t type_of(DType dtype) {
+  switch (dtype) {
+    case DType::kF32:
+      return ncclFloat32;
+    case DType::kF64:
+      return ncclFloat64;
+    default:
+      throw ShapeError(std::string("ranks sum fp32 or fp64, not ") + name_of(dtype));
+  }
+}
+
+/// One id for all ranks, made by rank 0. Ids are bytes, MPI's text is bytes too.
+ncclUniqueId share_id(const MpiSession& session) {
+  ncclUniqueId id{};
+  if (session.is_root()) check(ncclGetUniqueId(&id));
+  const std::string bytes = session.broadcast(std::string(id.internal, sizeof id.internal));
+  std::memcpy(id.internal, bytes.data(), sizeof id.internal);
+  return id;
+}
+
+ncclComm_t connect(const MpiSession& session) {
+  const ncclUniqueId id = share_id(session);
+  ncclComm_t communicator = nullptr;
+  check(ncclCommInitRank(&communicator, session.world_size(), id, session.rank()));
+  return communicator;
+}
+
+}  // namespace
+
+void check(ncclResult_t status, std::source_location where) {
+  if (status == ncclSuccess) return;
+  throw CommError(std::string("NCCL: ") + ncclGetErrorString(status) + "; " + ncclGetLastError(nullptr), where);
+}
+
+NcclCollectives::NcclCollectives(const MpiSession& session, cuda::CudaBackend& backend)
+    : session_(session),
+      backend_(backend),
+      in_order_(connect(session)),
+      beside_(connect(session)),
+      reduction_stream_(cuda::make_stream()),
+      computed_(cuda::make_event()),
+      reduced_(cuda::make_event()),
+      watchdog_([this] { watch(); }) {}
+
+NcclCollectives::~NcclCollectives() {
+  closing_ = true;
+  watchdog_.join();
+  cudaDeviceSynchronize();
+  ncclCommDestroy(beside_);
+  ncclCommDestroy(in_order_);
+}
+
+void NcclCollectives::all_reduce_sum(TensorView values) {
+  latest_ = "sum over ranks";
+  check(ncclAllReduce(values.data, values.data, static_cast<std::size_t>(values.num_elements()), type_of(values.dtype),
+                      ncclSum, in_order_, backend_.stream()));
+}
+
+void NcclCollectives::all_gather(ConstTensorView local, TensorView gathered) {
+  if (gathered.size_bytes() != local.size_bytes() * static_cast<std::size_t>(world_size())) {
+    throw ShapeError("all_gather: " + local.shape.to_string() + " of each rank do not fill " +
+                     gathered.shape.to_string());
+  }
+  latest_ = "gather of embeddings";
+  check(ncclAllGather(local.data, gathered.data, local.size_bytes(), ncclUint8, in_order_, backend_.stream()));
+}
+
+void NcclCollectives::broadcast(TensorView values) {
+  latest_ = "broadcast";
+  check(ncclBroadcast(values.data, values.data, values.size_bytes(), ncclUint8, 0, in_order_, backend_.stream()));
+}
+
+void NcclCollectives::begin_all_reduce_sum(TensorView values) {
+  latest_ = "sum of gradients";
+  cuda::check(cudaEventRecord(computed_.get(), backend_.stream()));
+  cuda::check(cudaStreamWaitEvent(reduction_stream_.get(), computed_.get(), 0));
+  check(ncclAllReduce(values.data, values.data, static_cast<std::size_t>(values.num_elements()), type_of(values.dtype),
+                      ncclSum, beside_, reduction_stream_.get()));
+}
+
+void NcclCollectives::finish() {
+  cuda::check(cudaEventRecord(reduced_.get(), reduction_stream_.get()));
+  cuda::check(cudaStreamWaitEvent(backend_.stream(), reduced_.get(), 0));
+}
+
+/// NCCL tells of a lost rank or network between calls only, while the program waits for its stream: somebody has to
+/// ask.
+void NcclCollectives::watch() {
+  using namespace std::chrono_literals;
+  while (!closing_) {
+    for (ncclComm_t communicator : {in_order_, beside_}) {
+      ncclResult_t status = ncclSuccess;
+      if (ncclCommGetAsyncError(communicator, &status) != ncclSuccess || status == ncclSuccess) continue;
+      log::error("[rank " + std::to_string(session_.rank()) + " of " + std::to_string(session_.world_size()) + ", " +
+                 session_.host() + "] NCCL: " + ncclGetErrorString(status) + " during " + latest_.load());
+      session_.abort(1);
+    }
+    std::this_thread::sleep_for(200ms);
+  }
+}
+
+std::unique_ptr<Collectives> make_nccl_collectives(const MpiSession& session, Backend& backend) {
+  return std::make_unique<NcclCollectives>(session, dynamic_cast<cuda::CudaBackend&>(backend));
+}
+
+std::string nccl_version() {
+  int version = 0;
+  if (ncclGetVersion(&version) != ncclSuccess) return "";
+  return "NCCL " + std::to_string(version / 10000) + "." + std::to_string(version % 10000 / 100) + "." +
+         std::to_string(version % 100) + "\n";
+}
+
+}  // namespace barlow
