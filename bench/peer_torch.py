@@ -23,7 +23,7 @@ from torch import nn
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--batch", type=int, default=32)
-parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
 parser.add_argument("--architecture", default="resnet50")
 parser.add_argument("--image-size", type=int, default=224)
 parser.add_argument("--projector", default="8192-8192-8192")
@@ -31,11 +31,15 @@ parser.add_argument("--warmup", type=int, default=1)
 parser.add_argument("--iters", type=int, default=5)
 parser.add_argument("--threads", type=int, default=os.cpu_count())
 parser.add_argument("--memory-format", choices=["channels_last", "contiguous"], default="channels_last")
+parser.add_argument("--sync-batch-norm", action="store_true", help="SyncBatchNorm in a group of one rank, as the original has it")
 parser.add_argument("--compile", action="store_true", help="torch.compile the network (torch 2 and newer)")
 arguments = parser.parse_args()
 
 torch.set_num_threads(arguments.threads)
 device = "cuda" if torch.cuda.is_available() else "cpu"
+if device == "cuda":
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = arguments.precision == "tf32"
 layout = torch.channels_last if arguments.memory_format == "channels_last" else torch.contiguous_format
 
 
@@ -74,7 +78,12 @@ def lars(parameters, buffers, rate_weights=0.01, rate_biases=0.001, decay=1e-6, 
 
 
 torch.manual_seed(0)
-network = Network().to(device).to(memory_format=layout).train()
+network = Network()
+if arguments.sync_batch_norm:
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29511", RANK="0", WORLD_SIZE="1")
+    torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+network = network.to(device).to(memory_format=layout).train()
 parameters = list(network.parameters())
 buffers = {}
 forward = torch.compile(network) if arguments.compile else network
@@ -96,5 +105,5 @@ median = statistics.median(seconds)
 print(json.dumps({
     "program": "pytorch", "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__}, "device": device,
     "architecture": arguments.architecture, "image_size": arguments.image_size, "projector": arguments.projector,
-    "batch": arguments.batch, "precision": arguments.precision, "memory_format": arguments.memory_format, "compile": arguments.compile,
+    "batch": arguments.batch, "precision": arguments.precision, "memory_format": arguments.memory_format, "compile": arguments.compile, "sync_batch_norm": arguments.sync_batch_norm,
     "seconds_median": round(median, 4), "views_per_second": round(2 * arguments.batch / median, 3)}))

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The training step fed from packed photographs, decoded and augmented here: gpu_fed.sh FOLDER RESULT.jsonl
+# The last lines of the run's metrics, with images_per_second and loader_wait_share, go to the result.
+set -euo pipefail
+result=$(realpath -m "$2")
+cd "$1"
+[ -f photos.h5 ] || barlow-data synthesize --output photos.h5 --images 4096 --classes 16 --size 500x375
+barlow pretrain --data photos.h5 --output fed --batch-size 256 --epochs 4 --warmup-epochs 1 --device cuda --log-every-steps 10 \
+  --checkpoint-every-minutes 0
+tail -n 3 fed/metrics.jsonl >>"$result"

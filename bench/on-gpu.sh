@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Everything that needs a GPU, in one command: tests, then benches, then PyTorch in the same run. Each step has its own time
+# limit; results and the log are under $OUT as they are made; the last line counts. Without a GPU every step starts, says
+# that it skips, and the count says so (--rehearse makes that a success).
+#   [OUT=FOLDER] [PROGRAMS=FOLDER] [RUN=COMMAND] bench/on-gpu.sh [--rehearse]
+# RUN is put before every program, for a machine where they need a wrapper to start.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+rehearse=no
+[ "${1:-}" != --rehearse ] || rehearse=yes
+OUT=${OUT:-build/on-gpu}
+PROGRAMS=${PROGRAMS:-build/cuda-release}
+mkdir -p "$OUT"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+read -ra run <<<"${RUN:-}"
+export PATH="$PWD/$PROGRAMS/bin:$PWD/$PROGRAMS/tests:$PATH"
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+export OMPI_MCA_hwloc_base_binding_policy=none BARLOW_CACHE="$work/cache" BARLOW_TEST_DEVICE=cuda
+passed=0 failed=0 skipped=0
+
+# step NAME SECONDS COMMAND... : exit code 77 counts as skipped, with the reason that the program gives.
+step() {
+  local name=$1 limit=$2 rc=0 begin=$SECONDS
+  shift 2
+  echo "== $name: $*"
+  timeout -k 5 "$limit" "${run[@]}" "$@" || rc=$?
+  case $rc in
+    0) passed=$((passed + 1)) ;;
+    77) skipped=$((skipped + 1)) ;;
+    *) failed=$((failed + 1)) ;;
+  esac
+  echo "== rc=$rc, $((SECONDS - begin)) s: $name"
+}
+
+# to FILE COMMAND... : keeps what a bench prints.
+to() {
+  local file=$1
+  shift
+  "$@" | tee -a "$OUT/$file"
+  return "${PIPESTATUS[0]}"
+}
+export -f to
+export OUT
+
+has_gpu=yes
+nvidia-smi -L >/dev/null 2>&1 || has_gpu=no
+# What has no way of its own to say that there is no GPU.
+on_gpu() {
+  if [ $has_gpu = no ]; then
+    echo "== skipped, no GPU: $1"
+    skipped=$((skipped + 1))
+  else
+    step "$@"
+  fi
+}
+
+tests() {
+  step "operations against double precision" 180 test_op_parity
+  step "gradients against finite differences" 120 test_op_gradients
+  step "what operations promise" 60 test_op_contract
+  step "ten steps, 1 rank" 120 mpirun -n 1 test_gpu_step
+  for kind in nccl mpi; do
+    for ranks in 2 4; do
+      BARLOW_TEST_COLLECTIVES=$kind step "ten steps, $ranks ranks on one GPU, $kind" 180 mpirun -n $ranks test_gpu_step
+    done
+  done
+  on_gpu "checkpoint from CPU to GPU and back" 240 bash bench/gpu_checkpoint.sh "$work"
+  if command -v compute-sanitizer >/dev/null; then
+    on_gpu "compute-sanitizer, operations" 300 compute-sanitizer --error-exitcode 1 test_op_contract
+  else
+    echo "== skipped, no compute-sanitizer"
+    skipped=$((skipped + 1))
+  fi
+}
+
+benches() {
+  on_gpu "operations, bf16" 120 bash -c 'to ops.jsonl bench_ops --device cuda --precision bf16 --images 128 --iters 10 --loss'
+  on_gpu "operations, fp16" 120 bash -c 'to ops.jsonl bench_ops --device cuda --precision fp16 --images 128 --iters 10'
+  for batch in 32 64 128 256 512; do
+    on_gpu "step, batch $batch" 90 bash -c "to step.jsonl bench_step --device cuda --precision bf16 --batch $batch --warmup 5 --iters 20"
+    on_gpu "PyTorch, batch $batch" 90 bash -c "to step.jsonl python3 bench/peer_torch.py --precision bf16 --batch $batch --warmup 5 --iters 20"
+  done
+  on_gpu "PyTorch compiled, batch 256" 180 bash -c 'to step.jsonl python3 bench/peer_torch.py --precision bf16 --batch 256 --warmup 5 --iters 20 --compile'
+  on_gpu "PyTorch synchronised norms, batch 256" 120 bash -c 'to step.jsonl python3 bench/peer_torch.py --precision bf16 --batch 256 --warmup 5 --iters 20 --sync-batch-norm'
+  on_gpu "step fed from HDF5, batch 256" 180 bash bench/gpu_fed.sh "$work" "$OUT/fed.jsonl"
+}
+
+main() {
+  echo "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+  nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo "no GPU here"
+  tests
+  benches
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ $failed -eq 0 ] && { [ $rehearse = yes ] || [ $has_gpu = yes ]; }
+}
+main > >(tee "$OUT/log.txt") 2>&1
