@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/train/checkpoint.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/train/hdf5_file.hpp"
 #include "barlow/train/tensor_files.hpp"
+#include "storage.hpp"
 
 namespace barlow::train {
 namespace {
@@ -20,44 +15,59 @@ constexpr const char* kNewest = "checkpoint.h5";
 constexpr const char* kPrevious = "checkpoint.previous.h5";
 constexpr const char* kTemporary = "checkpoint.h5.tmp";
 
-/// Calls f(dataset name, parameter, device tensor) for everything a checkpoint holds of the store.
+/// The flat tensors that a checkpoint holds, of a store or of a copy.
+struct FlatTensors {
+  TensorView values, momentum, buffers;
+};
+
+/// Calls f(dataset name, parameter, its part of the flat tensors) for everything a checkpoint holds.
 template <class F>
-void for_each_tensor(const nn::ParameterStore& store, F&& f) {
-  const auto& parameters = store.layout().parameters();
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const nn::Parameter& parameter = parameters[i];
-    f("parameters/" + parameter.name, parameter, store.value(static_cast<int>(i)));
-    if (!store.momentum()) continue;
-    const TensorView momentum = store.momentum().slice(parameter.offset, parameter.shape.num_elements());
-    f("momentum/" + parameter.name, parameter, momentum.reshaped(parameter.shape));
+void for_each_tensor(const nn::ParameterLayout& layout, const FlatTensors& flat, F&& f) {
+  const auto part = [](const nn::Parameter& parameter, const TensorView& all) {
+    return all.slice(parameter.offset, parameter.shape.num_elements()).reshaped(parameter.shape);
+  };
+  for (const nn::Parameter& parameter : layout.parameters()) {
+    f("parameters/" + parameter.name, parameter, part(parameter, flat.values));
+    if (flat.momentum) f("momentum/" + parameter.name, parameter, part(parameter, flat.momentum));
   }
-  const auto& buffers = store.layout().buffers();
-  for (std::size_t i = 0; i < buffers.size(); ++i) {
-    f("buffers/" + buffers[i].name, buffers[i], store.buffer(static_cast<int>(i)));
-  }
+  for (const nn::Parameter& buffer : layout.buffers()) f("buffers/" + buffer.name, buffer, part(buffer, flat.buffers));
 }
 
-void write_checkpoint(const std::filesystem::path& path, const RunState& state, const nn::ParameterStore& store,
-                      Backend& backend) {
+/// Values, and what HDF5 needs beside them.
+std::uint64_t file_bytes(const StateCopy& state) {
+  constexpr std::uint64_t kPerTensor = 1024, kPerFile = 65536;
+  std::uint64_t bytes = kPerFile + state.run().configuration.size();
+  for_each_tensor(state.layout(), {state.values(), state.momentum(), state.buffers()},
+                  [&](const std::string&, const nn::Parameter&, const TensorView& values) {
+                    bytes += values.size_bytes() + kPerTensor;
+                  });
+  return bytes;
+}
+
+void write_checkpoint(const std::filesystem::path& path, const StateCopy& state) {
   Hdf5File file = Hdf5File::create(path);
-  for_each_tensor(store, [&](const std::string& name, const nn::Parameter& parameter, TensorView tensor) {
-    const std::vector<float> values = tensor_to_host(backend, parameter, tensor);
-    file.write(name, ConstTensorView(values.data(), DType::kF32, parameter.file_shape()), true);
-  });
+  reserve_space(path, file_bytes(state));
+  for_each_tensor(
+      state.layout(), {state.values(), state.momentum(), state.buffers()},
+      [&](const std::string& name, const nn::Parameter& parameter, const TensorView& values) {
+        if (parameter.kind != nn::ParameterKind::kConvolution) return file.write(name, values, true);
+        const auto* first = values.as<float>();
+        const std::vector<float> laid_out = nn::to_file_layout(parameter, {first, first + values.num_elements()});
+        file.write(name, ConstTensorView(laid_out.data(), DType::kF32, parameter.file_shape()), true);
+      });
   file.write_attribute("/", "format_version", kFormatVersion);
-  file.write_attribute("/", "step", state.step);
-  file.write_attribute("/", "restarts", state.restarts);
-  file.write_attribute("/", "num_batches_tracked", store.num_batches_tracked);
-  file.write_attribute("/", "data_fingerprint", state.data_fingerprint);
-  file.write_attribute("/", "configuration", state.configuration);
+  file.write_attribute("/", "step", state.run().step);
+  file.write_attribute("/", "restarts", state.run().restarts);
+  file.write_attribute("/", "num_batches_tracked", state.num_batches_tracked());
+  file.write_attribute("/", "data_fingerprint", state.run().data_fingerprint);
+  file.write_attribute("/", "configuration", state.run().configuration);
   file.close();
 }
 
-void flush_folder(const std::filesystem::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY);
-  if (descriptor < 0) return;  // some file systems open no folders; the rename is ordered there anyway
-  ::fsync(descriptor);
-  ::close(descriptor);
+std::filesystem::path milestone_name(std::int64_t epoch) {
+  std::string number = std::to_string(epoch);
+  number.insert(0, number.size() < 4 ? 4 - number.size() : 0, '0');
+  return "checkpoint.epoch-" + number + ".h5";
 }
 
 RunState read_state(const Hdf5File& file, const std::filesystem::path& path) {
@@ -78,20 +88,31 @@ bool CheckpointFolder::has_checkpoint() const {
   return std::filesystem::exists(run_ / kNewest) || std::filesystem::exists(run_ / kPrevious);
 }
 
-void CheckpointFolder::save(const RunState& state, const nn::ParameterStore& store, Backend& backend) const {
+void CheckpointFolder::save(const StateCopy& state, std::int64_t milestone_epoch) const {
   const auto temporary = run_ / kTemporary;
+  std::error_code ignored;
   try {
-    write_checkpoint(temporary, state, store, backend);
+    write_checkpoint(temporary, state);
+    // Before the rename: a job that is killed between the two finds this epoch's end again.
+    if (milestone_epoch > 0) keep_as(temporary, run_ / milestone_name(milestone_epoch));
     if (std::filesystem::exists(run_ / kNewest)) std::filesystem::rename(run_ / kNewest, run_ / kPrevious);
     std::filesystem::rename(temporary, run_ / kNewest);
   } catch (const std::filesystem::filesystem_error& error) {
+    std::filesystem::remove(temporary, ignored);
     throw StorageError(std::string("cannot put the checkpoint in place: ") + error.what());
   } catch (...) {
-    std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
     throw;
   }
   flush_folder(run_);
+}
+
+void CheckpointFolder::remove_leftovers() const {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(run_, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("checkpoint.") && name.ends_with(".h5.tmp")) std::filesystem::remove(entry.path(), error);
+  }
 }
 
 template <class Read>
@@ -116,11 +137,12 @@ RunState CheckpointFolder::load_state() const { return read_newest(read_checkpoi
 RunState read_checkpoint(const std::filesystem::path& path, nn::ParameterStore& store, Backend& backend) {
   const Hdf5File file = Hdf5File::open(path);
   const RunState state = read_state(file, path);
-  for_each_tensor(store, [&](const std::string& name, const nn::Parameter& parameter, TensorView tensor) {
-    std::vector<float> values(static_cast<std::size_t>(parameter.shape.num_elements()));
-    file.read(name, TensorView(values.data(), DType::kF32, parameter.file_shape()));
-    tensor_to_device(backend, parameter, values, tensor);
-  });
+  for_each_tensor(store.layout(), {store.values(), store.momentum(), store.buffers()},
+                  [&](const std::string& name, const nn::Parameter& parameter, const TensorView& tensor) {
+                    std::vector<float> values(static_cast<std::size_t>(parameter.shape.num_elements()));
+                    file.read(name, TensorView(values.data(), DType::kF32, parameter.file_shape()));
+                    tensor_to_device(backend, parameter, values, tensor);
+                  });
   store.num_batches_tracked = file.read_int("/", "num_batches_tracked");
   store.refresh_compute_copy();
   return state;

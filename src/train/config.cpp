@@ -114,6 +114,7 @@ void check_numbers(const PretrainConfig& c) {
   require_range<std::int64_t>("threads", c.threads, 0, 1024, "0 (this rank's share of the cores) to 1024");
   require_range<std::int64_t>("checkpoint-every-steps", c.checkpoint_every_steps, 0, INT64_MAX, "must not be negative");
   require_range("checkpoint-every-minutes", c.checkpoint_every_minutes, 0.0, kHuge, "must not be negative");
+  require_range<std::int64_t>("keep-every", c.keep_every, 0, INT64_MAX, "must not be negative");
   require_range<std::int64_t>("log-every-steps", c.log_every_steps, 1, INT64_MAX, "must be at least 1");
   require_range<std::int64_t>("stop-after-steps", c.stop_after_steps, 0, INT64_MAX, "must not be negative");
   require_range<std::int64_t>("trace-steps", c.trace_steps, 1, 100000, "must be at least 1");

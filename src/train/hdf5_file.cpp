@@ -1,22 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/train/hdf5_file.hpp"
 
-#include <fcntl.h>
 #include <hdf5.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "barlow/base/error.hpp"
+#include "storage.hpp"
 
 namespace barlow::train {
 namespace {
 
 constexpr const char* kChecksum = "crc32";
+
+/// HDF5 is one library per process, and most builds of it are not thread-safe: a trace and the writer of checkpoints
+/// take turns, call by call.
+std::unique_lock<std::recursive_mutex> one_thread_at_a_time() {
+  static std::recursive_mutex mutex;
+  return std::unique_lock(mutex);
+}
 
 /// An HDF5 identifier that closes itself.
 class Handle {
@@ -83,6 +90,7 @@ Handle require_group(hid_t file, const std::string& name) {
 
 void write_scalar(hid_t file, const std::filesystem::path& path, const std::string& group, const std::string& name,
                   hid_t type, const void* value) {
+  const auto lock = one_thread_at_a_time();
   errno = 0;
   const Handle target = require_group(file, group);
   const Handle scalar(H5Screate(H5S_SCALAR), H5Sclose);
@@ -93,6 +101,7 @@ void write_scalar(hid_t file, const std::filesystem::path& path, const std::stri
 }  // namespace
 
 Hdf5File Hdf5File::create(const std::filesystem::path& path) {
+  const auto lock = one_thread_at_a_time();
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   errno = 0;
   const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
@@ -101,6 +110,7 @@ Hdf5File Hdf5File::create(const std::filesystem::path& path) {
 }
 
 Hdf5File Hdf5File::open(const std::filesystem::path& path) {
+  const auto lock = one_thread_at_a_time();
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   if (!std::filesystem::exists(path)) fail_read(path, "no such file");
   const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
@@ -117,10 +127,12 @@ Hdf5File& Hdf5File::operator=(Hdf5File&& other) noexcept {
 }
 
 Hdf5File::~Hdf5File() {
+  const auto lock = one_thread_at_a_time();
   if (id_ >= 0) H5Fclose(id_);
 }
 
 void Hdf5File::write(const std::string& name, ConstTensorView values, bool checksum) {
+  const auto lock = one_thread_at_a_time();
   std::array<hsize_t, Shape::kMaxRank> extents{};
   for (int axis = 0; axis < values.shape.rank(); ++axis)
     extents[static_cast<std::size_t>(axis)] = static_cast<hsize_t>(values.shape[axis]);
@@ -149,6 +161,7 @@ void Hdf5File::write_attribute(const std::string& group, const std::string& name
 }
 
 void Hdf5File::write_attribute(const std::string& group, const std::string& name, const std::string& value) {
+  const auto lock = one_thread_at_a_time();
   const Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
   H5Tset_size(type, value.size() + 1);
   H5Tset_cset(type, H5T_CSET_UTF8);
@@ -156,6 +169,7 @@ void Hdf5File::write_attribute(const std::string& group, const std::string& name
 }
 
 void Hdf5File::close() {
+  const auto lock = one_thread_at_a_time();
   errno = 0;
   const bool flushed = H5Fflush(id_, H5F_SCOPE_GLOBAL) >= 0;
   const int flush_error = errno;
@@ -164,17 +178,11 @@ void Hdf5File::close() {
     errno = flush_error;
     fail_write(path_, "flush");
   }
-  const int descriptor = ::open(path_.c_str(), O_RDONLY);
-  if (descriptor < 0 || ::fsync(descriptor) != 0) {
-    const int code = errno;
-    if (descriptor >= 0) ::close(descriptor);
-    errno = code;
-    fail_write(path_, "fsync");
-  }
-  ::close(descriptor);
+  flush_file(path_);
 }
 
 bool Hdf5File::contains(const std::string& name) const {
+  const auto lock = one_thread_at_a_time();
   // H5Lexists wants every group on the way to exist.
   for (std::size_t slash = name.find('/', 1);; slash = name.find('/', slash + 1)) {
     if (H5Lexists(id_, name.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
@@ -183,6 +191,7 @@ bool Hdf5File::contains(const std::string& name) const {
 }
 
 Shape Hdf5File::shape_of(const std::string& name) const {
+  const auto lock = one_thread_at_a_time();
   const Handle dataset(contains(name) ? H5Dopen2(id_, name.c_str(), H5P_DEFAULT) : -1, H5Dclose);
   if (!dataset.valid()) fail_read(path_, name + " is missing");
   const Handle space(H5Dget_space(dataset), H5Sclose);
@@ -196,6 +205,7 @@ Shape Hdf5File::shape_of(const std::string& name) const {
 }
 
 void Hdf5File::read(const std::string& name, TensorView values) const {
+  const auto lock = one_thread_at_a_time();
   const Shape shape = shape_of(name);
   if (!(shape == values.shape))
     fail_read(path_, name + " is " + shape.to_string() + ", expected " + values.shape.to_string());
@@ -215,6 +225,7 @@ void Hdf5File::read(const std::string& name, TensorView values) const {
 }
 
 double Hdf5File::read_double(const std::string& group, const std::string& name) const {
+  const auto lock = one_thread_at_a_time();
   double value = 0;
   if (H5Aread(open_attribute(id_, path_, group, name), H5T_NATIVE_DOUBLE, &value) < 0)
     fail_read(path_, name + " cannot be read");
@@ -222,6 +233,7 @@ double Hdf5File::read_double(const std::string& group, const std::string& name) 
 }
 
 std::int64_t Hdf5File::read_int(const std::string& group, const std::string& name) const {
+  const auto lock = one_thread_at_a_time();
   std::int64_t value = 0;
   if (H5Aread(open_attribute(id_, path_, group, name), H5T_NATIVE_INT64, &value) < 0)
     fail_read(path_, name + " cannot be read");
@@ -229,6 +241,7 @@ std::int64_t Hdf5File::read_int(const std::string& group, const std::string& nam
 }
 
 std::string Hdf5File::read_string(const std::string& group, const std::string& name) const {
+  const auto lock = one_thread_at_a_time();
   const Handle attribute = open_attribute(id_, path_, group, name);
   const Handle type(H5Aget_type(attribute), H5Tclose);
   if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0)

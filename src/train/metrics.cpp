@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/train/metrics.hpp"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cmath>
@@ -12,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/log.hpp"
 
 namespace barlow::train {
 namespace {
@@ -36,15 +39,20 @@ MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t steps_d
   {
     std::ofstream output(temporary, std::ios::trunc);
     output << kept;
-    if (!output.flush()) throw StorageError("cannot write \"" + temporary.string() + "\": " + std::strerror(errno));
+    if (!output.flush()) {
+      const int code = errno;
+      std::error_code ignored;
+      std::filesystem::remove(temporary, ignored);
+      throw StorageError("cannot write \"" + temporary.string() + "\": " + std::strerror(code));
+    }
   }
   std::filesystem::rename(temporary, path);
-  file_ = std::fopen(path.c_str(), "a");
-  if (file_ == nullptr) throw StorageError("cannot write \"" + path.string() + "\": " + std::strerror(errno));
+  file_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (file_ < 0) throw StorageError("cannot write \"" + path.string() + "\": " + std::strerror(errno));
 }
 
 MetricsFile::~MetricsFile() {
-  if (file_ != nullptr) std::fclose(file_);
+  if (file_ >= 0) ::close(file_);
 }
 
 void MetricsFile::record(const StepMetrics& m) {
@@ -62,10 +70,28 @@ void MetricsFile::record(const StepMetrics& m) {
                                    {"total_steps", m.total_steps},
                                    {"seconds_left", std::round(m.seconds_left)},
                                    {"time", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))}};
-  const std::string line = object.dump() + "\n";
-  if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0) {
-    throw StorageError("cannot write \"" + path_.string() + "\": " + std::strerror(errno));
+  waiting_ += object.dump() + "\n";
+  const int code = write_waiting();
+  if (code != 0 && !has_warned_) {
+    log::warning("cannot write \"" + path_.string() + "\": " + std::strerror(code) +
+                 "; its lines wait in memory and training goes on. Make room");
   }
+  has_warned_ = code != 0;
+}
+
+void MetricsFile::finish() {
+  if (const int code = write_waiting(); code != 0)
+    throw StorageError("cannot write \"" + path_.string() + "\": " + std::strerror(code));
+}
+
+int MetricsFile::write_waiting() {
+  while (!waiting_.empty()) {
+    const ssize_t written = ::write(file_, waiting_.data(), waiting_.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return written < 0 ? errno : ENOSPC;
+    waiting_.erase(0, static_cast<std::size_t>(written));
+  }
+  return 0;
 }
 
 std::string to_line(const StepMetrics& m) {

@@ -24,6 +24,11 @@ struct RunPlan {
   data::LoaderOptions loader;
   optim::Schedule schedule;
 
+  /// The epoch whose end a kept checkpoint marks, if that is where the run is; else 0.
+  std::int64_t milestone_at(std::int64_t steps_done, std::int64_t keep_every) const {
+    const std::int64_t epoch = steps_done / steps_per_epoch;
+    return keep_every > 0 && steps_done % steps_per_epoch == 0 && epoch % keep_every == 0 ? epoch : 0;
+  }
   double epoch_of(std::int64_t steps_done) const {
     return static_cast<double>(steps_done) / static_cast<double>(steps_per_epoch);
   }

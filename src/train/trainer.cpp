@@ -2,17 +2,19 @@
 #include "barlow/train/trainer.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <initializer_list>
 
 #include "barlow/base/clock.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/comm/agreement.hpp"
-#include "barlow/train/checkpoint.hpp"
+#include "barlow/train/checkpoint_writer.hpp"
 #include "barlow/train/metrics.hpp"
 #include "barlow/train/run_folder.hpp"
-#include "barlow/train/snapshot.hpp"
 #include "barlow/train/stop_signal.hpp"
 #include "barlow/train/tensor_files.hpp"
 #include "run_plan.hpp"
@@ -53,7 +55,9 @@ class Run {
   void record(StepMetrics metrics, data::Loader& loader);
   void save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch);
   [[noreturn]] void fail_non_finite(const std::string& what, std::int64_t step) const;
+  void stop(TrainingStep& step, std::int64_t steps_done);
   void finish(TrainingStep& step);
+  void settle_files(std::initializer_list<std::function<void()>> writes);
 
   const PretrainConfig& config_;
   const Runtime& runtime_;
@@ -64,11 +68,12 @@ class Run {
   std::optional<RunLock> lock_;  // of rank 0
   StopSignal stop_;
   TimeLimit time_limit_;
-  double longest_step_s_ = 0, longest_checkpoint_s_ = 0;
+  double longest_step_s_ = 0;
   std::string stop_reason_ = "on request";
   RunState state_;
   std::int64_t first_step_ = 0;
-  std::optional<MetricsFile> metrics_;
+  std::optional<MetricsFile> metrics_;      // of rank 0
+  std::optional<CheckpointWriter> writer_;  // of rank 0
   Stopwatch since_checkpoint_, since_record_, since_start_;
   double waited_at_record_ = 0;
   std::int64_t step_at_record_ = 0;
@@ -97,9 +102,7 @@ Outcome Run::train() {
     data::HostBatch batch;
     const Verdict verdict = agree(loader, batch, done);
     if (verdict == Verdict::kStop) {
-      save(step, done, nullptr);
-      if (session_.is_root())
-        log::info(fmt::format("stopped {} after step {}; start the same command again to go on", stop_reason_, done));
+      stop(step, done);
       return Outcome::kStopped;
     }
     if (verdict == Verdict::kCheckpoint) save(step, done, nullptr);
@@ -133,6 +136,7 @@ void Run::prepare_folder() {
     throw ConfigError(fmt::format("--output \"{}\": cannot make the folder: {}", config_.output, error.message()));
   lock_.emplace(run);
   clear_stop_request(run);
+  checkpoints_.remove_leftovers();
   if (checkpoints_.has_checkpoint()) return;  // config.toml describes the run that is there
   std::ofstream file(run / "config.toml");
   file << to_toml(config_);
@@ -173,7 +177,9 @@ void Run::restore(TrainingStep& step) {
   state_.configuration = to_json(config_);
   state_.data_fingerprint = dataset_.fingerprint();
   collectively(session_, [&] {
-    if (session_.is_root()) metrics_.emplace(fs::path(config_.output) / "metrics.jsonl", first_step_);
+    if (!session_.is_root()) return;
+    metrics_.emplace(fs::path(config_.output) / "metrics.jsonl", first_step_);
+    writer_.emplace(checkpoints_, store, runtime_.backend);
   });
 }
 
@@ -211,7 +217,8 @@ std::string Run::reason_to_stop(std::int64_t done_now) {
     clear_stop_request(config_.output);
     return "on request";
   }
-  if (done_now > 0 && time_limit_.is_near(longest_step_s_, longest_checkpoint_s_)) return "before the job's time limit";
+  if (done_now > 0 && time_limit_.is_near(longest_step_s_, writer_->longest_write_s()))
+    return "before the job's time limit";
   return "";
 }
 
@@ -250,21 +257,17 @@ void Run::record(StepMetrics metrics, data::Loader& loader) {
 
 /// @param batch  the latest one, for a look at the run; null where it has not been computed
 void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch) {
-  const Stopwatch watch;
   state_.step = steps_done;
-  std::optional<Snapshot> snapshot;
+  CheckpointWriter::Extras extras{.look = {}, .milestone_epoch = plan_.milestone_at(steps_done, config_.keep_every)};
   if (batch != nullptr) {
     const std::vector<float> zh = step.normalized_embeddings();
     const Shape shape{2 * static_cast<std::int64_t>(batch->sample_ids.size()), step.embedding_width()};
-    snapshot.emplace(session_, *batch, config_.image_size, ConstTensorView(zh.data(), DType::kF32, shape));
+    extras.look.emplace(session_, *batch, config_.image_size, ConstTensorView(zh.data(), DType::kF32, shape));
   }
   if (session_.is_root()) {
-    checkpoints_.save(state_, step.store(), runtime_.backend);
-    if (snapshot) snapshot->write(config_.output, steps_done);
-    log::debug(fmt::format("checkpoint after step {} in {:.2f} s", steps_done, watch.elapsed_s()));
+    metrics_->retry();
+    writer_->begin(state_, std::move(extras));
   }
-  session_.barrier();
-  longest_checkpoint_s_ = std::max(longest_checkpoint_s_, watch.elapsed_s());
   since_checkpoint_.restart();
 }
 
@@ -276,12 +279,37 @@ void Run::fail_non_finite(const std::string& what, std::int64_t step) const {
       kExitFailed);
 }
 
+void Run::stop(TrainingStep& step, std::int64_t steps_done) {
+  if (session_.is_root() && writer_->wait() != steps_done) save(step, steps_done, nullptr);
+  settle_files({[&] { writer_->finish(); }, [&] { metrics_->finish(); }});
+  if (session_.is_root())
+    log::info(fmt::format("stopped {} after step {}; start the same command again to go on", stop_reason_, steps_done));
+}
+
+/// The last writes of this start, all tried on rank 0: without one of them the job has not done what it says it has.
+void Run::settle_files(std::initializer_list<std::function<void()>> writes) {
+  collectively(session_, [&] {
+    std::vector<std::string> failures;
+    for (const auto& write : writes) {
+      try {
+        if (session_.is_root()) write();
+      } catch (const StorageError& error) {
+        failures.emplace_back(error.what());
+      }
+    }
+    if (!failures.empty())
+      throw StorageError(fmt::format("{}. Make room, or make \"{}\" writable, and start the same command again",
+                                     fmt::join(failures, "; "), config_.output));
+  });
+}
+
 void Run::finish(TrainingStep& step) {
   log::status_line("");
-  if (!session_.is_root()) return;
   const fs::path weights = fs::path(config_.output) / "backbone.safetensors";
-  export_backbone(weights, step.store(), runtime_.backend);
-  log::info(fmt::format("finished: {} steps; weights in {}", plan_.total_steps, weights.string()));
+  settle_files({[&] { writer_->finish(); }, [&] { metrics_->finish(); },
+                [&] { export_backbone(weights, step.store(), runtime_.backend); }});
+  if (session_.is_root())
+    log::info(fmt::format("finished: {} steps; weights in {}", plan_.total_steps, weights.string()));
 }
 
 }  // namespace

@@ -6,31 +6,29 @@
 #include <string>
 
 #include "barlow/nn/parameters.hpp"
+#include "barlow/train/run_state.hpp"
+#include "barlow/train/state_copy.hpp"
 
 namespace barlow::train {
 
-/// Everything about a run but its tensors.
-struct RunState {
-  std::int64_t step = 0;      ///< steps done
-  std::int64_t restarts = 0;  ///< how often the run was taken up again
-  std::string configuration;  ///< JSON
-  std::string data_fingerprint;
-};
-
-/// The checkpoints of one run folder: `checkpoint.h5` and the generation before it. A new one is written under a
-/// temporary name, flushed to the disk and renamed, so that at every moment at least one complete checkpoint exists.
-/// Every tensor carries a checksum. Used by one rank.
+/// The checkpoints of one run folder: `checkpoint.h5`, the generation before it, and milestones. A new one is written
+/// under a temporary name, flushed to the disk and renamed, so that at every moment at least one complete checkpoint
+/// exists. Every tensor carries a checksum. Used by one rank.
 class CheckpointFolder {
  public:
   explicit CheckpointFolder(std::filesystem::path run) : run_(std::move(run)) {}
 
   bool has_checkpoint() const;
-  /// @throws StorageError; the older checkpoints are then as they were.
-  void save(const RunState& state, const nn::ParameterStore& store, Backend& backend) const;
+  /// @param milestone_epoch  above 0: keeps it as `checkpoint.epoch-NNNN.h5` as well
+  /// @throws StorageError; the older checkpoints are then as they were, and no temporary file is left.
+  void save(const StateCopy& state, std::int64_t milestone_epoch = 0) const;
   /// Reads the newest checkpoint that is whole, with a warning if that is not the newest. @throws DataError if none is.
   RunState load(nn::ParameterStore& store, Backend& backend) const;
   /// The state alone, of the newest checkpoint.
   RunState load_state() const;
+  /// Removes the temporary files of a job that was killed while it wrote them.
+  void remove_leftovers() const;
+  const std::filesystem::path& path() const { return run_; }
 
  private:
   template <class Read>

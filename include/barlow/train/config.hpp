@@ -39,6 +39,7 @@ struct PretrainConfig {
 
   std::int64_t checkpoint_every_steps = 0, log_every_steps = 10, stop_after_steps = 0;
   double checkpoint_every_minutes = 10;
+  std::int64_t keep_every = 0;
   std::string initial_weights, trace;
   std::int64_t trace_steps = 1;
   bool quiet = false, verbose = false;
@@ -110,6 +111,8 @@ void for_each_field(Config& c, Visit&& visit) {
         "steps between checkpoints; 0: by time and epoch only");
   visit("checkpoint-every-minutes", c.checkpoint_every_minutes, kStart,
         "minutes between checkpoints; 0: never by time");
+  visit("keep-every", c.keep_every, kStart,
+        "epochs between checkpoints that are kept, as checkpoint.epoch-NNNN.h5; 0: none");
   visit("log-every-steps", c.log_every_steps, kStart, "steps between lines of metrics.jsonl and of a log");
   visit("stop-after-steps", c.stop_after_steps, kStart,
         "stop with a checkpoint (exit 75) after so many steps of this start; 0: off");

@@ -11,7 +11,7 @@
 namespace barlow::train {
 
 /// An HDF5 file of plain contiguous datasets and scalar attributes, for checkpoints, traces and snapshots. Names are
-/// paths; groups are made as needed. Tensors lie in host memory.
+/// paths; groups are made as needed. Tensors lie in host memory. Files of several threads take turns at the library.
 class Hdf5File {
  public:
   /// An empty file, replacing what is there. @throws StorageError with the system's reason.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdio>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -21,7 +21,8 @@ struct StepMetrics {
   double seconds_left = 0;       ///< at the pace of this start
 };
 
-/// Appends to metrics.jsonl; each line is in the file when record() returns. Used by one rank.
+/// Appends to metrics.jsonl; each line is in the file when record() returns, or, while the file cannot be written,
+/// waits in memory for the next record() that can. Used by one rank.
 class MetricsFile {
  public:
   /// Keeps the lines up to `steps_done` of an earlier start and drops what a lost part of the run wrote after them.
@@ -31,12 +32,21 @@ class MetricsFile {
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
 
-  /// @throws StorageError.
+  /// Warns when lines begin to wait.
   void record(const StepMetrics& metrics);
+  /// Tries again to write lines that wait: a checkpoint must not be ahead of them.
+  void retry() { write_waiting(); }
+  /// @throws StorageError if lines still wait.
+  void finish();
 
  private:
+  /// Writes what waits; the system's error number, or 0.
+  int write_waiting();
+
   std::filesystem::path path_;
-  std::FILE* file_ = nullptr;
+  int file_ = -1;
+  std::string waiting_;
+  bool has_warned_ = false;
 };
 
 /// For people: `step 120/11,500 (1 %)  loss 812.3 (on 640.1, off 172.2; noise floor 167.0) ...`.

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "barlow/base/error.hpp"
 #include "barlow/train/metrics.hpp"
 #include "support/catch.hpp"
 
@@ -31,6 +34,40 @@ TEST_CASE("a resumed run neither repeats nor loses lines") {
   }
   CHECK(steps == std::vector<std::int64_t>{1, 2, 3, 4});
   CHECK(last_loss == 44);
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("lines wait while the file cannot be written, and none is lost or cut") {
+  const auto path = std::filesystem::temp_directory_path() / ("barlow-metrics-" + std::to_string(getpid()) + ".jsonl");
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  {
+    MetricsFile file(path, 0);
+    file.record({.step = 1});
+    rlimit full = before;
+    full.rlim_cur = std::filesystem::file_size(path) + 100;  // room for a part of the next line
+    setrlimit(RLIMIT_FSIZE, &full);
+    file.record({.step = 2});
+    file.record({.step = 3});
+    const bool refused = [&] {
+      try {
+        file.finish();
+        return false;
+      } catch (const barlow::StorageError&) {
+        return true;
+      }
+    }();
+    setrlimit(RLIMIT_FSIZE, &before);
+    CHECK(refused);
+    file.record({.step = 4});
+    CHECK_NOTHROW(file.finish());
+  }
+  std::signal(SIGXFSZ, handler);
+  std::ifstream input(path);
+  std::vector<std::int64_t> steps;
+  for (std::string line; std::getline(input, line);) steps.push_back(nlohmann::json::parse(line)["step"]);
+  CHECK(steps == std::vector<std::int64_t>{1, 2, 3, 4});
   std::filesystem::remove(path);
 }
 

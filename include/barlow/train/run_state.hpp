@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace barlow::train {
+
+/// Everything about a run but its tensors.
+struct RunState {
+  std::int64_t step = 0;      ///< steps done
+  std::int64_t restarts = 0;  ///< how often the run was taken up again
+  std::string configuration;  ///< JSON
+  std::string data_fingerprint;
+};
+
+}  // namespace barlow::train

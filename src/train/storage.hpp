@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+/// What HDF5 and the standard library leave to the operating system: space, and what lasts after a power cut.
+namespace barlow::train {
+
+/// Asks for the disk space of a file before it is written, so that a full disk shows at once and whole, not in the
+/// middle of a library. Where a file system cannot tell, nothing happens. @throws StorageError: no space, quota.
+void reserve_space(const std::filesystem::path& file, std::uint64_t bytes);
+
+/// Waits until the file's content is on the disk. @throws StorageError.
+void flush_file(const std::filesystem::path& file);
+
+/// Waits until the names in the folder are on the disk.
+void flush_folder(const std::filesystem::path& folder);
+
+/// Gives a file a second name, replacing what has that name: a hard link, or a copy where there are none. At every
+/// moment the name stands for nothing, for the old file or for the whole new one. @throws StorageError.
+void keep_as(const std::filesystem::path& file, const std::filesystem::path& second_name);
+
+}  // namespace barlow::train
