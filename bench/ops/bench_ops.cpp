@@ -175,7 +175,7 @@ void bench_rest(Bench& bench, Backend& backend, std::int64_t images, DType dtype
                      momentum = filled(backend, DType::kF32, {size}), norms(backend, DType::kF64, {1, 2});
   const double buffer = 4.0 * static_cast<double>(size);
   bench.time("segment_norms", "32 Mi", {0, 2 * buffer},
-             [&] { backend.segment_norms(segments, 1e-6F, values, gradients, norms); });
+             [&] { backend.segment_norms(segments, {.weight_decay = 1e-6F}, values, gradients, norms); });
   bench.time("lars_update", "32 Mi", {0, 5 * buffer}, [&] {
     backend.lars_update(segments, {1e-4F, 1e-4F, 1e-6F, 0.9F, 1e-3F, false}, norms, values, gradients, momentum, {});
   });

@@ -270,12 +270,12 @@ void Backend::barlow_gram_terms(ConstTensorView diagonal, ConstTensorView square
   do_barlow_gram_terms(diagonal, square, count, lambda, scale, terms, coefficient);
 }
 
-void Backend::segment_norms(std::span<const LarsSegment> segments, float weight_decay, ConstTensorView values,
+void Backend::segment_norms(std::span<const LarsSegment> segments, const LarsStep& step, ConstTensorView values,
                             ConstTensorView gradients, TensorView norms) {
   Check("segment_norms")
       .tensor("gradients", gradients, values.shape, DType::kF32)
       .tensor("norms", norms, {static_cast<std::int64_t>(segments.size()), 2}, DType::kF64);
-  do_segment_norms(segments, weight_decay, values, gradients, norms);
+  do_segment_norms(segments, step, values, gradients, norms);
 }
 
 void Backend::lars_update(std::span<const LarsSegment> segments, const LarsStep& step, ConstTensorView norms,

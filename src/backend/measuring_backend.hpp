@@ -47,7 +47,7 @@ class MeasuringBackend final : public Backend {
   void do_multiply_columns(In, In, float, Out) override {}
   void do_barlow_terms(Out, float, float, Out) override {}
   void do_barlow_gram_terms(In, In, double, float, float, Out, Out) override {}
-  void do_segment_norms(std::span<const LarsSegment>, float, In, In, Out) override {}
+  void do_segment_norms(std::span<const LarsSegment>, const LarsStep&, In, In, Out) override {}
   void do_lars_update(std::span<const LarsSegment>, const LarsStep&, In, Out, In, Out, Out) override {}
 
   DType preferred_;

@@ -13,8 +13,10 @@ Lars::Lars(nn::ParameterStore& store, Backend& backend, LarsOptions options)
   host_norms_.resize(static_cast<std::size_t>(2 * count));
 }
 
-std::optional<std::string> Lars::measure() {
-  backend_.segment_norms(segments_, options_.weight_decay, store_.values(), store_.gradients(), norms_);
+std::optional<std::string> Lars::measure(double loss_scale) {
+  loss_scale_ = static_cast<float>(loss_scale);
+  backend_.segment_norms(segments_, {.weight_decay = options_.weight_decay, .loss_scale = loss_scale_}, store_.values(),
+                         store_.gradients(), norms_);
   backend_.copy_to_host(norms_, TensorView(host_norms_.data(), DType::kF64, norms_.shape));
   double sum = 0;
   for (std::size_t i = 0; i < segments_.size(); ++i) {
@@ -33,7 +35,8 @@ void Lars::step(Schedule::Rates rates) {
                       .weight_decay = options_.weight_decay,
                       .momentum = options_.momentum,
                       .eta = options_.eta,
-                      .clip = options_.clip};
+                      .clip = options_.clip,
+                      .loss_scale = loss_scale_};
   backend_.lars_update(segments_, step, norms_, store_.values(), store_.gradients(), store_.momentum(),
                        store_.compute_copy());
 }

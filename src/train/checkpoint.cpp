@@ -10,7 +10,7 @@
 namespace barlow::train {
 namespace {
 
-constexpr std::int64_t kFormatVersion = 1;
+constexpr std::int64_t kFormatVersion = 2;
 constexpr const char* kNewest = "checkpoint.h5";
 constexpr const char* kPrevious = "checkpoint.previous.h5";
 constexpr const char* kTemporary = "checkpoint.h5.tmp";
@@ -61,6 +61,8 @@ void write_checkpoint(const std::filesystem::path& path, const StateCopy& state)
   file.write_attribute("/", "num_batches_tracked", state.num_batches_tracked());
   file.write_attribute("/", "data_fingerprint", state.run().data_fingerprint);
   file.write_attribute("/", "configuration", state.run().configuration);
+  file.write_attribute("/", "loss_scale", state.run().loss_scale.value);
+  file.write_attribute("/", "loss_scale_steady_steps", state.run().loss_scale.steady_steps);
   file.close();
 }
 
@@ -79,7 +81,9 @@ RunState read_state(const Hdf5File& file, const std::filesystem::path& path) {
   return {.step = file.read_int("/", "step"),
           .restarts = file.read_int("/", "restarts"),
           .configuration = file.read_string("/", "configuration"),
-          .data_fingerprint = file.read_string("/", "data_fingerprint")};
+          .data_fingerprint = file.read_string("/", "data_fingerprint"),
+          .loss_scale = {.value = file.read_double("/", "loss_scale"),
+                         .steady_steps = file.read_int("/", "loss_scale_steady_steps")}};
 }
 
 }  // namespace

@@ -91,7 +91,7 @@ void check_choices(const PretrainConfig& c) {
   require_choice("augmentation", c.augmentation, {"reference", "notes", "none"});
   require_choice("crop", c.crop, {"random", "center"});
   require_choice("on-corrupt", c.on_corrupt, {"stop", "replace"});
-  require_choice("precision", c.precision, {"auto", "fp32", "tf32", "bf16"});
+  require_choice("precision", c.precision, {"auto", "fp32", "tf32", "bf16", "fp16"});
   require_choice("device", c.device, {"auto", "cpu", "cuda"});
   require_choice("collectives", c.collectives, {"auto", "nccl", "mpi"});
 }

@@ -113,6 +113,10 @@ Outcome Run::train() {
     const optim::Schedule::Rates rates = plan_.schedule.at(done);
     const TrainingStep::Result result = step.run(step_input(batch), rates, tracing);
     if (result.non_finite) fail_non_finite(*result.non_finite, done);
+    if (result.skipped && session_.is_root()) {
+      log::debug(fmt::format("step {}: fp16 gradients overflowed; the step is skipped, the loss scale now {:g}",
+                             done + 1, step.loss_scale().value));
+    }
     ++done;
     longest_step_s_ = std::max(longest_step_s_, step_watch.elapsed_s());
 
@@ -168,6 +172,11 @@ void Run::restore(TrainingStep& step) {
   });
   state_.step = session_.max(state_.step);
   store.num_batches_tracked = session_.max(store.num_batches_tracked);
+  if (state_.step > 0) {
+    // Powers of two and counts: whole numbers.
+    step.loss_scale() = {.value = static_cast<double>(session_.max(static_cast<long long>(state_.loss_scale.value))),
+                         .steady_steps = session_.max(state_.loss_scale.steady_steps)};
+  }
   if (state_.step > 0) {
     for (const TensorView tensor : {store.values(), store.momentum(), store.buffers()})
       runtime_.collectives.broadcast(tensor);
@@ -258,6 +267,7 @@ void Run::record(StepMetrics metrics, data::Loader& loader) {
 /// @param batch  the latest one, for a look at the run; null where it has not been computed
 void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch) {
   state_.step = steps_done;
+  state_.loss_scale = step.loss_scale();
   CheckpointWriter::Extras extras{.look = {}, .milestone_epoch = plan_.milestone_at(steps_done, config_.keep_every)};
   if (batch != nullptr) {
     const std::vector<float> zh = step.normalized_embeddings();

@@ -23,7 +23,9 @@ TrainingStep::TrainingStep(const PretrainConfig& config, const StepOptions& opti
       store_(layout_, backend, options.dtype, true),
       arena_(std::move(memory)),
       reducer_(collectives, store_.gradients()),
-      lars_(store_, backend, options.lars) {}
+      lars_(store_, backend, options.lars) {
+  if (options.dtype == DType::kF16) loss_scale_.value = optim::LossScale::kStart;
+}
 
 TrainingStep::Memory TrainingStep::measure(const PretrainConfig& config, const StepOptions& options, int world_size) {
   const auto backend = make_measuring_backend(options.dtype);
@@ -49,11 +51,14 @@ TrainingStep::Result TrainingStep::run(const StepInput& batch, optim::Schedule::
   nn::Pass pass{
       .backend = backend_, .collectives = collectives_, .arena = arena_, .parameters = store_, .listener = &reducer_};
 
+  ssl::BarlowTwinsOptions scaled_loss = options_.loss;
+  scaled_loss.gradient_scale *= static_cast<float>(loss_scale_.value);
+
   const Activation images = upload(pass, batch.images);
   const Activation features = model_.backbone.forward(pass, images);
   const Activation embeddings = model_.projector.forward(pass, features);
   normalized_ = model_.loss_norm.forward(pass, embeddings, {}, {.output = DType::kF32});
-  const ssl::BarlowTwinsLoss loss = ssl::barlow_twins(pass, normalized_, options_.loss);
+  const ssl::BarlowTwinsLoss loss = ssl::barlow_twins(pass, normalized_, scaled_loss);
   if (trace != nullptr) trace->record_forward(pass, batch.sample_ids, images, embeddings);
 
   Activation gradient = model_.loss_norm.backward(pass, loss.gradient, {}, false, {.output = DType::kF32});
@@ -64,10 +69,15 @@ TrainingStep::Result TrainingStep::run(const StepInput& batch, optim::Schedule::
 
   std::array<double, 2> terms{};
   backend_.copy_to_host(loss.terms, TensorView(terms.data(), DType::kF64, {2}));
-  Result result{terms[0], terms[1], lars_.measure()};
-  if (!std::isfinite(terms[0] + terms[1])) result.non_finite = "the loss";
+  Result result{terms[0], terms[1], lars_.measure(loss_scale_.value)};
+  if (!std::isfinite(terms[0] + terms[1]))
+    result.non_finite = "the loss";
+  else if (options_.dtype == DType::kF16 && loss_scale_.update(result.non_finite.has_value())) {
+    result.skipped = result.non_finite.has_value();
+    result.non_finite.reset();
+  }
   if (result.non_finite) return result;
-  lars_.step(rates);
+  if (!result.skipped) lars_.step(rates);
   store_.num_batches_tracked += 2;  // a view each
   return result;
 }

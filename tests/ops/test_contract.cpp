@@ -111,7 +111,7 @@ TEST_CASE("a NaN or an infinity reaches loss terms and norms") {
     const std::vector<LarsSegment> segments{{0, 1600, true}};
     const DeviceTensor flat(backend, DType::kF32, {1600}, values),
         fine(backend, DType::kF32, {1600}, random_values(1600, 2));
-    backend.segment_norms(segments, 1e-4F, fine, flat, norms);
+    backend.segment_norms(segments, {.weight_decay = 1e-4F}, fine, flat, norms);
     CHECK(std::isfinite(norms.values()[0]));
     CHECK_FALSE(std::isfinite(norms.values()[1]));
     backend.barlow_terms(c, 0.005F, 1, terms);

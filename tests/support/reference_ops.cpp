@@ -229,13 +229,14 @@ BarlowTerms barlow_gram_terms(const Values& diagonal, double square, double coun
   return result;
 }
 
-Values segment_norms(std::span<const LarsSegment> segments, double weight_decay, const Values& values,
+Values segment_norms(std::span<const LarsSegment> segments, const LarsStep& step, const Values& values,
                      const Values& gradients) {
   Values norms;
   for (const LarsSegment& segment : segments) {
     double value = 0, gradient = 0;
     for (std::int64_t i = segment.offset; i < segment.offset + segment.size; ++i) {
-      const double decayed = gradients[at(i)] + (segment.adapt ? weight_decay * values[at(i)] : 0.0);
+      const double decayed =
+          gradients[at(i)] / step.loss_scale + (segment.adapt ? step.weight_decay * values[at(i)] : 0.0);
       value += values[at(i)] * values[at(i)];
       gradient += decayed * decayed;
     }
@@ -246,7 +247,7 @@ Values segment_norms(std::span<const LarsSegment> segments, double weight_decay,
 
 LarsState lars_update(std::span<const LarsSegment> segments, const LarsStep& step, LarsState state,
                       const Values& gradients) {
-  const Values norms = segment_norms(segments, step.weight_decay, state.values, gradients);
+  const Values norms = segment_norms(segments, step, state.values, gradients);
   for (std::size_t s = 0; s < segments.size(); ++s) {
     const bool adapt = segments[s].adapt;
     const double value = std::sqrt(norms[2 * s]), gradient = std::sqrt(norms[2 * s + 1]);
@@ -255,7 +256,7 @@ LarsState lars_update(std::span<const LarsSegment> segments, const LarsStep& ste
     for (std::int64_t i = segments[s].offset; i < segments[s].offset + segments[s].size; ++i) {
       double& w = state.values[at(i)];
       double& m = state.momentum[at(i)];
-      m = step.momentum * m + ratio * (gradients[at(i)] + (adapt ? step.weight_decay * w : 0.0));
+      m = step.momentum * m + ratio * (gradients[at(i)] / step.loss_scale + (adapt ? step.weight_decay * w : 0.0));
       w -= (adapt ? step.rate_weights : step.rate_biases) * m;
     }
   }

@@ -56,7 +56,7 @@ struct BarlowTerms {
 BarlowTerms barlow_terms(const Values& c, std::int64_t D, double lambda, double scale);
 BarlowTerms barlow_gram_terms(const Values& diagonal, double square, double count, double lambda, double scale);
 
-Values segment_norms(std::span<const LarsSegment> segments, double weight_decay, const Values& values,
+Values segment_norms(std::span<const LarsSegment> segments, const LarsStep& step, const Values& values,
                      const Values& gradients);
 struct LarsState {
   Values values, momentum;

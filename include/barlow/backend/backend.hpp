@@ -119,9 +119,10 @@ class Backend {
                          TensorView terms, TensorView coefficient);
 
   // --- optimiser ----------------------------------------------------------------------------------------------------
-  /// norms f64 [num_segments,2]: squared norms of values and of gradients + weight_decay*values (adapted segments) or
-  /// of the gradients (others). values, gradients f32 flat.
-  void segment_norms(std::span<const LarsSegment> segments, float weight_decay, ConstTensorView values,
+  /// norms f64 [num_segments,2]: squared norms of values and of gradients / loss_scale + weight_decay*values (adapted
+  /// segments) or of gradients / loss_scale (others); of `step`, only these two numbers count. values, gradients f32
+  /// flat.
+  void segment_norms(std::span<const LarsSegment> segments, const LarsStep& step, ConstTensorView values,
                      ConstTensorView gradients, TensorView norms);
   /// One LARS step in place, with the norms of segment_norms; `compute`, if given, receives the new values in its type.
   void lars_update(std::span<const LarsSegment> segments, const LarsStep& step, ConstTensorView norms,
@@ -162,7 +163,7 @@ class Backend {
   virtual void do_barlow_terms(Out c, float lambda, float scale, Out terms) = 0;
   virtual void do_barlow_gram_terms(In diagonal, In square, double count, float lambda, float scale, Out terms,
                                     Out coefficient) = 0;
-  virtual void do_segment_norms(std::span<const LarsSegment> segments, float weight_decay, In values, In gradients,
+  virtual void do_segment_norms(std::span<const LarsSegment> segments, const LarsStep& step, In values, In gradients,
                                 Out norms) = 0;
   virtual void do_lars_update(std::span<const LarsSegment> segments, const LarsStep& step, In norms, Out values,
                               In gradients, Out momentum, Out compute) = 0;

@@ -60,12 +60,13 @@ struct LarsSegment {
 
 /// The numbers of one LARS step (You, Gitman and Ginsburg 2017, as the original training code applies it).
 struct LarsStep {
-  float rate_weights;  ///< of adapted segments
-  float rate_biases;   ///< of the others
-  float weight_decay;
-  float momentum;
-  float eta;  ///< trust coefficient
-  bool clip;  ///< ratio limited to min(q / rate, 1), the form for small data sets
+  float rate_weights = 0;  ///< of adapted segments
+  float rate_biases = 0;   ///< of the others
+  float weight_decay = 0;
+  float momentum = 0;
+  float eta = 0;         ///< trust coefficient
+  bool clip = false;     ///< ratio limited to min(q / rate, 1), the form for small data sets
+  float loss_scale = 1;  ///< gradients are this many times too large and are divided by it first
 };
 
 }  // namespace barlow

@@ -24,9 +24,9 @@ class Lars {
  public:
   Lars(nn::ParameterStore& store, Backend& backend, LarsOptions options);
 
-  /// Measures the gradients. Returns the name of the first tensor whose gradient or value is not finite, if any; waits
-  /// for the device.
-  std::optional<std::string> measure();
+  /// Measures the gradients, which are `loss_scale` times too large. Returns the name of the first tensor whose
+  /// gradient or value is not finite, if any; waits for the device.
+  std::optional<std::string> measure(double loss_scale = 1);
   /// Euclidean norm of all gradients as measured, weight decay included.
   double gradient_norm() const { return gradient_norm_; }
   /// One step in place, after measure(). Asynchronous.
@@ -41,6 +41,7 @@ class Lars {
   TensorView norms_;  ///< f64 [segments,2] on the device
   std::vector<double> host_norms_;
   double gradient_norm_ = 0;
+  float loss_scale_ = 1;  ///< of the gradients that were measured
 };
 
 }  // namespace barlow::optim

@@ -98,7 +98,8 @@ void for_each_field(Config& c, Visit&& visit) {
   visit("solarize-2", c.solarize_2, kRun, "probability of solarisation at 128, view 2");
   visit("on-corrupt", c.on_corrupt, kRun, "stop, or replace an unreadable image by the next readable one");
   visit("seed", c.seed, kRun, "seed of weights, order and augmentation");
-  visit("precision", c.precision, kRun, "auto (the best the device does well), fp32, tf32 (GPU) or bf16");
+  visit("precision", c.precision, kRun,
+        "auto (the best the device does well), fp32, tf32 (GPU), bf16 or fp16 (GPU, with dynamic loss scaling)");
   visit("device", c.device, kStart, "auto (a GPU where there is one), cpu or cuda");
   visit("collectives", c.collectives, kStart,
         "exchange between ranks: auto, nccl, or mpi (on GPUs through host memory)");

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "barlow/optim/loss_scale.hpp"
+
 namespace barlow::train {
 
 /// Everything about a run but its tensors.
@@ -12,6 +14,7 @@ struct RunState {
   std::int64_t restarts = 0;  ///< how often the run was taken up again
   std::string configuration;  ///< JSON
   std::string data_fingerprint;
+  optim::LossScale loss_scale{};  ///< of fp16
 };
 
 }  // namespace barlow::train

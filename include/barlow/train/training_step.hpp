@@ -7,6 +7,7 @@
 
 #include "barlow/optim/gradient_reducer.hpp"
 #include "barlow/optim/lars.hpp"
+#include "barlow/optim/loss_scale.hpp"
 #include "barlow/ssl/barlow_twins.hpp"
 #include "barlow/train/model.hpp"
 #include "barlow/train/trace.hpp"
@@ -45,6 +46,8 @@ class TrainingStep {
     double on_diagonal, off_diagonal;
     /// Set when the loss or a gradient is not finite, to its name; the weights have not been touched then.
     std::optional<std::string> non_finite;
+    /// fp16 only: gradients overflowed, the loss scale was halved, and the weights stay as they were.
+    bool skipped = false;
   };
   /// One step on this rank's part of the batch. Collective. @param trace  may be null
   Result run(const StepInput& batch, optim::Schedule::Rates rates, Trace* trace);
@@ -52,6 +55,8 @@ class TrainingStep {
   nn::ParameterStore& store() { return store_; }
   std::int64_t embedding_width() const { return model_.embedding_width(); }
   double gradient_norm() const { return lars_.gradient_norm(); }
+  /// Part of the run's state, like the tensors.
+  optim::LossScale& loss_scale() { return loss_scale_; }
   /// f32 [2b,D] on the host: the normalised embeddings of the latest step.
   std::vector<float> normalized_embeddings();
 
@@ -70,6 +75,7 @@ class TrainingStep {
   Arena arena_;
   optim::GradientReducer reducer_;
   optim::Lars lars_;
+  optim::LossScale loss_scale_;
   Activation normalized_;
 };
 

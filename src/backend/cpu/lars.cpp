@@ -32,7 +32,7 @@ struct Norms {
   double value = 0, gradient = 0;
 };
 
-BARLOW_MULTIVERSION Norms norms_of(const float* w, const float* g, float decay, std::int64_t count) {
+BARLOW_MULTIVERSION Norms norms_of(const float* w, const float* g, float decay, float unscale, std::int64_t count) {
   constexpr int kLanes = 32;
   float values[kLanes] = {}, gradients[kLanes] = {};
   Norms norms;
@@ -40,13 +40,13 @@ BARLOW_MULTIVERSION Norms norms_of(const float* w, const float* g, float decay, 
   for (; i + kLanes <= count; i += kLanes) {
     for (int lane = 0; lane < kLanes; ++lane) {
       const float value = w[i + lane];
-      const float gradient = g[i + lane] + decay * value;
+      const float gradient = unscale * g[i + lane] + decay * value;
       values[lane] += value * value;
       gradients[lane] += gradient * gradient;
     }
   }
   for (; i < count; ++i) {
-    const float gradient = g[i] + decay * w[i];
+    const float gradient = unscale * g[i] + decay * w[i];
     norms.value += static_cast<double>(w[i]) * static_cast<double>(w[i]);
     norms.gradient += static_cast<double>(gradient) * static_cast<double>(gradient);
   }
@@ -57,10 +57,10 @@ BARLOW_MULTIVERSION Norms norms_of(const float* w, const float* g, float decay, 
   return norms;
 }
 
-BARLOW_MULTIVERSION void update(float* w, const float* g, float* m, float decay, float ratio, float momentum,
-                                float rate, std::int64_t count) {
+BARLOW_MULTIVERSION void update(float* w, const float* g, float* m, float decay, float unscale, float ratio,
+                                float momentum, float rate, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
-    m[i] = momentum * m[i] + (g[i] + decay * w[i]) * ratio;
+    m[i] = momentum * m[i] + (unscale * g[i] + decay * w[i]) * ratio;
     w[i] -= rate * m[i];
   }
 }
@@ -78,16 +78,17 @@ float trust_ratio(const LarsStep& step, double value_square, double gradient_squ
 
 }  // namespace
 
-void CpuBackend::do_segment_norms(std::span<const LarsSegment> segments, float weight_decay, In values, In gradients,
+void CpuBackend::do_segment_norms(std::span<const LarsSegment> segments, const LarsStep& step, In values, In gradients,
                                   Out norms) {
   const std::vector<Chunk> chunks = cut(segments);
   std::vector<Norms> parts(chunks.size());
   parallel_ranges(num_threads_, static_cast<std::int64_t>(chunks.size()), [&](Range range, int) {
     for (std::int64_t i = range.first; i < range.last; ++i) {
       const Chunk& chunk = chunks[static_cast<std::size_t>(i)];
-      const float decay = segments[chunk.segment].adapt ? weight_decay : 0.0F;
+      const float decay = segments[chunk.segment].adapt ? step.weight_decay : 0.0F;
       parts[static_cast<std::size_t>(i)] =
-          norms_of(data_of<float>(values) + chunk.offset, data_of<float>(gradients) + chunk.offset, decay, chunk.size);
+          norms_of(data_of<float>(values) + chunk.offset, data_of<float>(gradients) + chunk.offset, decay,
+                   1 / step.loss_scale, chunk.size);
     }
   });
   auto* result = data_of<double>(norms);
@@ -108,8 +109,8 @@ void CpuBackend::do_lars_update(std::span<const LarsSegment> segments, const Lar
       const double* norm = data_of<double>(norms) + 2 * chunk.segment;
       float* w = data_of<float>(values) + chunk.offset;
       update(w, data_of<float>(gradients) + chunk.offset, data_of<float>(momentum) + chunk.offset,
-             adapt ? step.weight_decay : 0.0F, adapt ? trust_ratio(step, norm[0], norm[1]) : 1.0F, step.momentum,
-             adapt ? step.rate_weights : step.rate_biases, chunk.size);
+             adapt ? step.weight_decay : 0.0F, 1 / step.loss_scale, adapt ? trust_ratio(step, norm[0], norm[1]) : 1.0F,
+             step.momentum, adapt ? step.rate_weights : step.rate_biases, chunk.size);
       if (!compute) continue;
       with_element(compute.dtype,
                    [&](auto zero) { copy_as(w, data_of<decltype(zero)>(compute) + chunk.offset, chunk.size); });

@@ -80,7 +80,7 @@ class CudaBackend final : public Backend {
   void do_barlow_terms(Out c, float lambda, float scale, Out terms) override;
   void do_barlow_gram_terms(In diagonal, In square, double count, float lambda, float scale, Out terms,
                             Out coefficient) override;
-  void do_segment_norms(std::span<const LarsSegment> segments, float weight_decay, In values, In gradients,
+  void do_segment_norms(std::span<const LarsSegment> segments, const LarsStep& step, In values, In gradients,
                         Out norms) override;
   void do_lars_update(std::span<const LarsSegment> segments, const LarsStep& step, In norms, Out values, In gradients,
                       Out momentum, Out compute) override;

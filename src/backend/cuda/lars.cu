@@ -9,16 +9,16 @@ namespace barlow::cuda {
 namespace {
 
 /// parts [chunks,2]: squared norms of values and of gradients + decay * values.
-__global__ void norms_kernel(const Chunk* chunks, float weight_decay, const float* values, const float* gradients,
+__global__ void norms_kernel(const Chunk* chunks, LarsStep step, const float* values, const float* gradients,
                              double* parts) {
   const Chunk chunk = chunks[blockIdx.x];
-  const float decay = chunk.adapt ? weight_decay : 0;
+  const float decay = chunk.adapt ? step.weight_decay : 0, unscale = 1 / step.loss_scale;
   double value_sum = 0, gradient_sum = 0;
   for (std::int64_t first = static_cast<std::int64_t>(threadIdx.x) * 4; first < chunk.size; first += kBlock * 4) {
     float value_run = 0, gradient_run = 0;
     for (int i = 0; i < 4 && first + i < chunk.size; ++i) {
       const float value = values[chunk.offset + first + i];
-      const float gradient = fmaf(decay, value, gradients[chunk.offset + first + i]);
+      const float gradient = fmaf(decay, value, unscale * gradients[chunk.offset + first + i]);
       value_run = fmaf(value, value, value_run);
       gradient_run = fmaf(gradient, gradient, gradient_run);
     }
@@ -56,12 +56,12 @@ __global__ void update_kernel(const Chunk* chunks, LarsStep step, const double* 
                               const float* gradients, float* momentum, T* compute) {
   const Chunk chunk = chunks[blockIdx.x];
   const float ratio = chunk.adapt ? trust_ratio(step, norms[2 * chunk.segment], norms[2 * chunk.segment + 1]) : 1;
-  const float decay = chunk.adapt ? step.weight_decay : 0;
+  const float decay = chunk.adapt ? step.weight_decay : 0, unscale = 1 / step.loss_scale;
   const float rate = chunk.adapt ? step.rate_weights : step.rate_biases;
   for (std::int64_t i = threadIdx.x; i < chunk.size; i += kBlock) {
     const std::int64_t at = chunk.offset + i;
     const float value = values[at];
-    const float moved = step.momentum * momentum[at] + (gradients[at] + decay * value) * ratio;
+    const float moved = step.momentum * momentum[at] + (unscale * gradients[at] + decay * value) * ratio;
     const float result = value - rate * moved;
     momentum[at] = moved;
     values[at] = result;
@@ -71,11 +71,11 @@ __global__ void update_kernel(const Chunk* chunks, LarsStep step, const double* 
 
 }  // namespace
 
-void CudaBackend::do_segment_norms(std::span<const LarsSegment> segments, float weight_decay, In values, In gradients,
+void CudaBackend::do_segment_norms(std::span<const LarsSegment> segments, const LarsStep& step, In values, In gradients,
                                    Out norms) {
   const ChunkTable& table = chunk_table(segments);
-  launch(norms_kernel, dim3(table.num_chunks()), dim3(kBlock), stream(), table.chunks(), weight_decay,
-         data_of<float>(values), data_of<float>(gradients), table.parts());
+  launch(norms_kernel, dim3(table.num_chunks()), dim3(kBlock), stream(), table.chunks(), step, data_of<float>(values),
+         data_of<float>(gradients), table.parts());
   launch(fold_norms_kernel, dim3(table.num_segments()), dim3(kBlock), stream(), table.first_chunks(), table.parts(),
          data_of<double>(norms));
 }

@@ -34,7 +34,7 @@ inline nn::ParameterLayout small_layout() {
 
 /// A model of three parameters and a buffer, with every tensor that a checkpoint holds.
 struct SmallRun {
-  std::unique_ptr<Backend> backend = make_backend("cpu", 0, 1, 1);
+  std::unique_ptr<Backend> backend = make_backend({.device = "cpu", .num_threads = 1});
   nn::ParameterStore store{small_layout(), *backend, DType::kF32, true};
 
   /// Values that are a function of `number`.
