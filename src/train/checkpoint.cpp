@@ -5,6 +5,7 @@
 #include "barlow/base/log.hpp"
 #include "barlow/train/hdf5_file.hpp"
 #include "barlow/train/tensor_files.hpp"
+#include "seal.hpp"
 #include "storage.hpp"
 
 namespace barlow::train {
@@ -45,7 +46,7 @@ std::uint64_t file_bytes(const StateCopy& state) {
 }
 
 void write_checkpoint(const std::filesystem::path& path, const StateCopy& state) {
-  Hdf5File file = Hdf5File::create(path);
+  Hdf5File file = Hdf5File::create(path, kSealBytes);
   reserve_space(path, file_bytes(state));
   for_each_tensor(
       state.layout(), {state.values(), state.momentum(), state.buffers()},
@@ -63,7 +64,8 @@ void write_checkpoint(const std::filesystem::path& path, const StateCopy& state)
   file.write_attribute("/", "configuration", state.run().configuration);
   file.write_attribute("/", "loss_scale", state.run().loss_scale.value);
   file.write_attribute("/", "loss_scale_steady_steps", state.run().loss_scale.steady_steps);
-  file.close();
+  file.close(false);
+  seal(path);
 }
 
 std::filesystem::path milestone_name(std::int64_t epoch) {
@@ -74,9 +76,9 @@ std::filesystem::path milestone_name(std::int64_t epoch) {
 
 RunState read_state(const Hdf5File& file, const std::filesystem::path& path) {
   if (const auto version = file.read_int("/", "format_version"); version != kFormatVersion) {
-    throw DataError("\"" + path.string() + "\": checkpoint format " + std::to_string(version) +
-                    ", this program reads " + std::to_string(kFormatVersion) +
-                    "; continue with the version that wrote it");
+    throw ConfigError("\"" + path.string() + "\": checkpoint format " + std::to_string(version) +
+                      ", this program reads " + std::to_string(kFormatVersion) +
+                      "; continue with the version that wrote it, or begin another --output with --initial-weights");
   }
   return {.step = file.read_int("/", "step"),
           .restarts = file.read_int("/", "restarts"),
@@ -119,17 +121,28 @@ void CheckpointFolder::remove_leftovers() const {
   }
 }
 
+void CheckpointFolder::fail_whole(const std::string& reason) const {
+  throw DataError(reason +
+                  "; no checkpoint of this run is whole. Copy a kept one (checkpoint.epoch-NNNN.h5, or from a "
+                  "backup) to \"" +
+                  (run_ / kNewest).string() + "\", or begin another --output");
+}
+
 template <class Read>
 RunState CheckpointFolder::read_newest(Read&& read) const {
   if (std::filesystem::exists(run_ / kNewest)) {
     try {
       return read(run_ / kNewest);
     } catch (const DataError& error) {
-      if (!std::filesystem::exists(run_ / kPrevious)) throw;
+      if (!std::filesystem::exists(run_ / kPrevious)) fail_whole(error.what());
       log::warning(std::string(error.what()) + "; going back to " + kPrevious);
     }
   }
-  return read(run_ / kPrevious);
+  try {
+    return read(run_ / kPrevious);
+  } catch (const DataError& error) {
+    fail_whole(error.what());
+  }
 }
 
 RunState CheckpointFolder::load(nn::ParameterStore& store, Backend& backend) const {
@@ -139,6 +152,7 @@ RunState CheckpointFolder::load(nn::ParameterStore& store, Backend& backend) con
 RunState CheckpointFolder::load_state() const { return read_newest(read_checkpoint_state); }
 
 RunState read_checkpoint(const std::filesystem::path& path, nn::ParameterStore& store, Backend& backend) {
+  require_seal(path);
   const Hdf5File file = Hdf5File::open(path);
   const RunState state = read_state(file, path);
   for_each_tensor(store.layout(), {store.values(), store.momentum(), store.buffers()},
@@ -152,6 +166,9 @@ RunState read_checkpoint(const std::filesystem::path& path, nn::ParameterStore& 
   return state;
 }
 
-RunState read_checkpoint_state(const std::filesystem::path& path) { return read_state(Hdf5File::open(path), path); }
+RunState read_checkpoint_state(const std::filesystem::path& path) {
+  require_seal(path);
+  return read_state(Hdf5File::open(path), path);
+}
 
 }  // namespace barlow::train

@@ -100,11 +100,13 @@ void write_scalar(hid_t file, const std::filesystem::path& path, const std::stri
 
 }  // namespace
 
-Hdf5File Hdf5File::create(const std::filesystem::path& path) {
+Hdf5File Hdf5File::create(const std::filesystem::path& path, std::uint64_t free_bytes) {
   const auto lock = one_thread_at_a_time();
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   errno = 0;
-  const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
+  H5Pset_userblock(creation, free_bytes);
+  const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, H5P_DEFAULT);
   if (id < 0) fail_write(path, "create");
   return {path, id};
 }
@@ -168,7 +170,7 @@ void Hdf5File::write_attribute(const std::string& group, const std::string& name
   write_scalar(id_, path_, group, name, type, value.c_str());
 }
 
-void Hdf5File::close() {
+void Hdf5File::close(bool to_disk) {
   const auto lock = one_thread_at_a_time();
   errno = 0;
   const bool flushed = H5Fflush(id_, H5F_SCOPE_GLOBAL) >= 0;
@@ -178,7 +180,7 @@ void Hdf5File::close() {
     errno = flush_error;
     fail_write(path_, "flush");
   }
-  flush_file(path_);
+  if (to_disk) flush_file(path_);
 }
 
 bool Hdf5File::contains(const std::string& name) const {

@@ -13,7 +13,7 @@ namespace barlow::train {
 
 /// The checkpoints of one run folder: `checkpoint.h5`, the generation before it, and milestones. A new one is written
 /// under a temporary name, flushed to the disk and renamed, so that at every moment at least one complete checkpoint
-/// exists. Every tensor carries a checksum. Used by one rank.
+/// exists. The whole file and every tensor carry checksums. Used by one rank.
 class CheckpointFolder {
  public:
   explicit CheckpointFolder(std::filesystem::path run) : run_(std::move(run)) {}
@@ -22,7 +22,8 @@ class CheckpointFolder {
   /// @param milestone_epoch  above 0: keeps it as `checkpoint.epoch-NNNN.h5` as well
   /// @throws StorageError; the older checkpoints are then as they were, and no temporary file is left.
   void save(const StateCopy& state, std::int64_t milestone_epoch = 0) const;
-  /// Reads the newest checkpoint that is whole, with a warning if that is not the newest. @throws DataError if none is.
+  /// Reads the newest checkpoint that is whole, with a warning if that is not the newest. @throws DataError if none is;
+  /// ConfigError if it is of another format.
   RunState load(nn::ParameterStore& store, Backend& backend) const;
   /// The state alone, of the newest checkpoint.
   RunState load_state() const;
@@ -33,12 +34,13 @@ class CheckpointFolder {
  private:
   template <class Read>
   RunState read_newest(Read&& read) const;
+  [[noreturn]] void fail_whole(const std::string& reason) const;
 
   std::filesystem::path run_;
 };
 
 /// Reads one checkpoint file into the store: parameters, and momentum where the store has it, and running statistics.
-/// @throws DataError naming the file and what is missing, damaged or of another shape.
+/// @throws DataError naming the file and what is missing, damaged or of another shape; ConfigError for another format.
 RunState read_checkpoint(const std::filesystem::path& file, nn::ParameterStore& store, Backend& backend);
 RunState read_checkpoint_state(const std::filesystem::path& file);
 

@@ -15,7 +15,8 @@ namespace barlow::train {
 class Hdf5File {
  public:
   /// An empty file, replacing what is there. @throws StorageError with the system's reason.
-  static Hdf5File create(const std::filesystem::path& path);
+  /// @param free_bytes  left alone at its start for another's use: 0, 512 or a larger power of two
+  static Hdf5File create(const std::filesystem::path& path, std::uint64_t free_bytes = 0);
   /// For reading. @throws DataError if it is missing, or no HDF5 file.
   static Hdf5File open(const std::filesystem::path& path);
   Hdf5File(Hdf5File&& other) noexcept;
@@ -29,8 +30,8 @@ class Hdf5File {
   void write_attribute(const std::string& group, const std::string& name, double value);
   void write_attribute(const std::string& group, const std::string& name, std::int64_t value);
   void write_attribute(const std::string& group, const std::string& name, const std::string& value);
-  /// Flushes to the disk (fsync) and closes. @throws StorageError.
-  void close();
+  /// Closes; with `to_disk`, waits until the content is there (fsync). @throws StorageError.
+  void close(bool to_disk = true);
 
   bool contains(const std::string& name) const;
   /// Reads into `values`, whose type and shape must be the file's; verifies the checksum if there is one.

@@ -2,10 +2,13 @@
 """A run that is stopped or killed anywhere and started again ends with the bits of one that was left alone."""
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
+import zlib
 
+import h5py
 from program import FOLDER, STEPS_PER_EPOCH, command, make_images, metrics, require_same_bits, run, tensors
 
 TOTAL = 2 * STEPS_PER_EPOCH
@@ -101,18 +104,47 @@ def check_kills(reference):
         require_same_run(name, reference)
 
 
+def reseal(path):
+    """The seal of a file that a test has changed on purpose: as an older or newer program would have written it."""
+    content = path.read_bytes()
+    line = f"barlow checkpoint: {len(content)} bytes, those after byte 512 have CRC-32 {zlib.crc32(content[512:]):08x}\n"
+    path.write_bytes(line.encode().ljust(512, b"\0") + content[512:])
+
+
 def check_damage(reference):
-    """A damaged checkpoint is seen by its checksum, and the one before is taken."""
-    name = "damaged"
-    run(command(FOLDER / name, **FLAGS, stop_after_steps=6), expect=75)
-    path = FOLDER / name / "checkpoint.h5"
-    content = bytearray(path.read_bytes())
-    for position in range(len(content) // 2, len(content) // 2 + 4096):
-        content[position] ^= 0xFF
-    path.write_bytes(content)
-    errors = run(command(FOLDER / name, **FLAGS))
-    assert "checkpoint.previous.h5" in errors, errors
-    require_same_run(name, reference)
+    """A damaged checkpoint is seen, and the one before is taken; if both are, or are of another format, the run is refused."""
+    begun = FOLDER / "damaged"
+    run(command(begun, **FLAGS, stop_after_steps=6), expect=75)
+
+    def flip(content):
+        content[len(content) // 2] ^= 0x01
+        return content
+
+    ways = {"flipped": flip, "cut": lambda content: content[:len(content) // 3], "empty": lambda content: b"", "superblock": lambda content: b"\0" * 2048 + content[2048:]}
+    for name, way in ways.items():
+        shutil.copytree(begun, FOLDER / name)
+        newest, previous = FOLDER / name / "checkpoint.h5", FOLDER / name / "checkpoint.previous.h5"
+        newest.write_bytes(way(bytearray(newest.read_bytes())))
+        if name in ("flipped", "empty"):
+            errors = run(command(FOLDER / name, **FLAGS))
+            assert "checkpoint.previous.h5" in errors and "damaged" in errors, errors
+            require_same_run(name, reference)
+            continue
+        previous.write_bytes(way(bytearray(previous.read_bytes())))
+        errors = run(command(FOLDER / name, **FLAGS), expect=2)
+        assert "no checkpoint of this run is whole" in errors and "--output" in errors, errors
+
+    newest = begun / "checkpoint.h5"
+    with h5py.File(newest, "r+") as file:
+        file.attrs["format_version"] = 99
+    reseal(newest)
+    errors = run(command(begun, **FLAGS), expect=2)
+    assert "checkpoint format 99" in errors and "--initial-weights" in errors, errors
+    with h5py.File(newest, "r+") as file:
+        file.attrs["format_version"] = 2
+    reseal(newest)
+    run(command(begun, **FLAGS))
+    require_same_run("damaged", reference)
 
 
 make_images()

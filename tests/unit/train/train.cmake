@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-barlow_add_test(train SOURCES test_config.cpp test_hdf5_file.cpp test_metrics.cpp test_checkpoint_writer.cpp LIBRARIES barlow::train nlohmann_json::nlohmann_json LABEL unit)
+barlow_add_test(train SOURCES test_config.cpp test_hdf5_file.cpp test_metrics.cpp test_checkpoint_writer.cpp test_damage.cpp LIBRARIES barlow::train nlohmann_json::nlohmann_json LABEL unit)

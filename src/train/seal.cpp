@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "seal.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "barlow/base/error.hpp"
+#include "storage.hpp"
+
+namespace barlow::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Block = std::array<char, kSealBytes>;
+constexpr std::array<unsigned char, 8> kHdf5 = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+
+/// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  Descriptor(const fs::path& file, int flags) : id_(::open(file.c_str(), flags | O_CLOEXEC)) {}
+  ~Descriptor() {
+    if (id_ >= 0) ::close(id_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  operator int() const { return id_; }  // NOLINT: it stands for the descriptor
+
+ private:
+  int id_;
+};
+
+/// Reads up to `size` bytes at `offset`; fewer at the end of the file, -1 on error.
+ssize_t read_at(int file, void* bytes, std::size_t size, std::uint64_t offset) {
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t count =
+        ::pread(file, static_cast<char*>(bytes) + done, size - done, static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return -1;
+    if (count == 0) break;
+    done += static_cast<std::size_t>(count);
+  }
+  return static_cast<ssize_t>(done);
+}
+
+/// The seal that the rest of the file asks for, zero behind its line; empty when the file cannot be read.
+std::pair<bool, Block> seal_of(int file) {
+  std::vector<unsigned char> chunk(std::size_t{1} << 20);
+  std::uint64_t offset = kSealBytes;
+  uLong sum = crc32_z(0, nullptr, 0);
+  for (;;) {
+    const ssize_t count = read_at(file, chunk.data(), chunk.size(), offset);
+    if (count < 0) return {false, {}};
+    sum = crc32_z(sum, chunk.data(), static_cast<std::size_t>(count));
+    offset += static_cast<std::uint64_t>(count);
+    if (static_cast<std::size_t>(count) < chunk.size()) break;
+  }
+  Block block{};
+  std::snprintf(block.data(), block.size(), "barlow checkpoint: %llu bytes, those after byte %llu have CRC-32 %08lx\n",
+                static_cast<unsigned long long>(offset), static_cast<unsigned long long>(kSealBytes), sum);
+  return {true, block};
+}
+
+}  // namespace
+
+void seal(const fs::path& path) {
+  const auto fail = [&] {
+    throw StorageError("cannot write \"" + path.string() + "\" (seal): " + std::strerror(errno));
+  };
+  {
+    const Descriptor file(path, O_RDWR);
+    if (file < 0) fail();
+    const auto [readable, block] = seal_of(file);
+    if (!readable || ::pwrite(file, block.data(), block.size(), 0) != static_cast<ssize_t>(block.size())) fail();
+  }
+  flush_file(path);
+}
+
+void require_seal(const fs::path& path) {
+  const auto damaged = [&](const char* what) {
+    throw DataError("\"" + path.string() + "\": " + what + "; the file is damaged");
+  };
+  const Descriptor file(path, O_RDONLY);
+  if (file < 0) throw DataError("\"" + path.string() + "\" cannot be opened: " + std::strerror(errno));
+  Block found{};
+  if (read_at(file, found.data(), found.size(), 0) != static_cast<ssize_t>(found.size())) damaged("it is cut");
+  if (std::memcmp(found.data(), kHdf5.data(), kHdf5.size()) == 0) {
+    throw ConfigError(
+        "\"" + path.string() +
+        "\": checkpoint format 1, or no checkpoint; this program reads format 2. Continue with the version "
+        "that wrote it, or begin another --output with --initial-weights");
+  }
+  const auto [readable, expected] = seal_of(file);
+  if (!readable) damaged("it cannot be read");
+  if (found != expected) damaged("it does not match its checksum");
+}
+
+}  // namespace barlow::train
