@@ -117,6 +117,7 @@ void check_numbers(const PretrainConfig& c) {
   require_range<std::int64_t>("keep-every", c.keep_every, 0, INT64_MAX, "must not be negative");
   require_range<std::int64_t>("log-every-steps", c.log_every_steps, 1, INT64_MAX, "must be at least 1");
   require_range<std::int64_t>("stop-after-steps", c.stop_after_steps, 0, INT64_MAX, "must not be negative");
+  require_range<std::int64_t>("profile-steps", c.profile_steps, 0, 10000, "0 (off) to 10000");
   require_range<std::int64_t>("trace-steps", c.trace_steps, 1, 100000, "must be at least 1");
 }
 

@@ -17,6 +17,7 @@
 #include "barlow/train/run_folder.hpp"
 #include "barlow/train/stop_signal.hpp"
 #include "barlow/train/tensor_files.hpp"
+#include "profile.hpp"
 #include "run_plan.hpp"
 #include "start_report.hpp"
 #include "time_limit.hpp"
@@ -37,7 +38,8 @@ class Run {
         session_(runtime.session),
         dataset_(collectively(session_, [&] { return data::Dataset::open(config.data); })),
         plan_(collectively(session_, [&] { return RunPlan(config, dataset_, runtime); })),
-        checkpoints_(config.output) {}
+        checkpoints_(config.output),
+        profile_(config, runtime) {}
 
   Outcome train();
 
@@ -65,6 +67,7 @@ class Run {
   data::Dataset dataset_;
   RunPlan plan_;
   CheckpointFolder checkpoints_;
+  Profile profile_;
   std::optional<RunLock> lock_;  // of rank 0
   StopSignal stop_;
   TimeLimit time_limit_;
@@ -82,7 +85,7 @@ class Run {
 Outcome Run::train() {
   collectively(session_, [&] { prepare_folder(); });
   report_start(config_, plan_, dataset_, runtime_);
-  TrainingStep step(config_, plan_.step, runtime_.backend, runtime_.collectives);
+  TrainingStep step(config_, plan_.step, runtime_.backend, profile_.collectives());
   restore(step);
 
   data::Loader loader(dataset_, plan_.sampler, plan_.augmentation, plan_.loader,
@@ -99,10 +102,13 @@ Outcome Run::train() {
   since_start_.restart();
   std::int64_t done = first_step_;
   while (done < plan_.total_steps) {
+    profile_.begin_step(done);
     data::HostBatch batch;
     const Verdict verdict = agree(loader, batch, done);
     if (verdict == Verdict::kStop) {
+      profile_.drop_step();
       stop(step, done);
+      profile_.finish();
       return Outcome::kStopped;
     }
     if (verdict == Verdict::kCheckpoint) save(step, done, nullptr);
@@ -111,7 +117,7 @@ Outcome Run::train() {
     if (tracing != nullptr) tracing->begin(done, step.store(), runtime_.backend);
     const Stopwatch step_watch;
     const optim::Schedule::Rates rates = plan_.schedule.at(done);
-    const TrainingStep::Result result = step.run(step_input(batch), rates, tracing);
+    const TrainingStep::Result result = step.run(step_input(batch), rates, tracing, profile_.profiler());
     if (result.non_finite) fail_non_finite(*result.non_finite, done);
     if (result.skipped && session_.is_root()) {
       log::debug(fmt::format("step {}: fp16 gradients overflowed; the step is skipped, the loss scale now {:g}",
@@ -127,6 +133,7 @@ Outcome Run::train() {
     if (done % plan_.steps_per_epoch == 0 || done == plan_.total_steps) save(step, done, &batch);
     loader.recycle(std::move(batch));
   }
+  profile_.finish();
   finish(step);
   return Outcome::kFinished;
 }
@@ -194,12 +201,14 @@ void Run::restore(TrainingStep& step) {
 
 /// Takes the next batch and agrees with the other ranks on what comes next.
 Verdict Run::agree(data::Loader& loader, data::HostBatch& batch, std::int64_t steps_done) {
+  PhaseScope phase(profile_.profiler(), Phase::kInputWait);
   std::exception_ptr error;
   try {
     batch = loader.next();
   } catch (const Error&) {
     error = std::current_exception();
   }
+  phase.next(Phase::kAgreement);
   const std::int64_t done_now = steps_done - first_step_;
   Verdict wish = Verdict::kGoOn;
   const bool due_by_steps =
@@ -266,6 +275,7 @@ void Run::record(StepMetrics metrics, data::Loader& loader) {
 
 /// @param batch  the latest one, for a look at the run; null where it has not been computed
 void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch) {
+  const PhaseScope phase(profile_.profiler(), Phase::kCheckpoint);
   state_.step = steps_done;
   state_.loss_scale = step.loss_scale();
   CheckpointWriter::Extras extras{.look = {}, .milestone_epoch = plan_.milestone_at(steps_done, config_.keep_every)};

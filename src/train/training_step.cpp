@@ -46,27 +46,32 @@ Activation TrainingStep::upload(nn::Pass& pass, ConstTensorView images) {
   return normalized;
 }
 
-TrainingStep::Result TrainingStep::run(const StepInput& batch, optim::Schedule::Rates rates, Trace* trace) {
+TrainingStep::Result TrainingStep::run(const StepInput& batch, optim::Schedule::Rates rates, Trace* trace,
+                                       Profiler* profiler) {
   normalized_ = {};
   nn::Pass pass{
       .backend = backend_, .collectives = collectives_, .arena = arena_, .parameters = store_, .listener = &reducer_};
 
   ssl::BarlowTwinsOptions scaled_loss = options_.loss;
   scaled_loss.gradient_scale *= static_cast<float>(loss_scale_.value);
-
+  PhaseScope phase(profiler, Phase::kUpload);
   const Activation images = upload(pass, batch.images);
+  phase.next(Phase::kForward);
   const Activation features = model_.backbone.forward(pass, images);
   const Activation embeddings = model_.projector.forward(pass, features);
   normalized_ = model_.loss_norm.forward(pass, embeddings, {}, {.output = DType::kF32});
+  phase.next(Phase::kLoss);
   const ssl::BarlowTwinsLoss loss = ssl::barlow_twins(pass, normalized_, scaled_loss);
   if (trace != nullptr) trace->record_forward(pass, batch.sample_ids, images, embeddings);
 
+  phase.next(Phase::kBackward);
   Activation gradient = model_.loss_norm.backward(pass, loss.gradient, {}, false, {.output = DType::kF32});
   gradient = model_.projector.backward(pass, gradient);
   model_.backbone.backward(pass, gradient);
   reducer_.finish();
   if (trace != nullptr) trace->record_gradients(store_, backend_);
 
+  phase.next(Phase::kLars);
   std::array<double, 2> terms{};
   backend_.copy_to_host(loss.terms, TensorView(terms.data(), DType::kF64, {2}));
   Result result{terms[0], terms[1], lars_.measure(loss_scale_.value)};

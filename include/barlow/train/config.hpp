@@ -41,7 +41,7 @@ struct PretrainConfig {
   double checkpoint_every_minutes = 10;
   std::int64_t keep_every = 0;
   std::string initial_weights, trace;
-  std::int64_t trace_steps = 1;
+  std::int64_t trace_steps = 1, profile_steps = 0;
   bool quiet = false, verbose = false;
 };
 
@@ -120,6 +120,8 @@ void for_each_field(Config& c, Visit&& visit) {
   visit("initial-weights", c.initial_weights, kRun, "safetensors file: backbone, projector or both");
   visit("trace", c.trace, kStart, "HDF5 file that receives everything about the first steps of this start");
   visit("trace-steps", c.trace_steps, kStart, "steps to trace");
+  visit("profile-steps", c.profile_steps, kStart,
+        "time the phases of so many steps of this start, after two of warm-up, into the run folder; 0: off");
   visit("quiet", c.quiet, kStart, "errors and warnings only");
   visit("verbose", c.verbose, kStart, "say more");
 }

@@ -10,6 +10,7 @@
 #include "barlow/optim/loss_scale.hpp"
 #include "barlow/ssl/barlow_twins.hpp"
 #include "barlow/train/model.hpp"
+#include "barlow/train/profiler.hpp"
 #include "barlow/train/trace.hpp"
 
 namespace barlow::train {
@@ -49,8 +50,8 @@ class TrainingStep {
     /// fp16 only: gradients overflowed, the loss scale was halved, and the weights stay as they were.
     bool skipped = false;
   };
-  /// One step on this rank's part of the batch. Collective. @param trace  may be null
-  Result run(const StepInput& batch, optim::Schedule::Rates rates, Trace* trace);
+  /// One step on this rank's part of the batch. Collective. @param trace, profiler  may be null
+  Result run(const StepInput& batch, optim::Schedule::Rates rates, Trace* trace, Profiler* profiler = nullptr);
 
   nn::ParameterStore& store() { return store_; }
   std::int64_t embedding_width() const { return model_.embedding_width(); }

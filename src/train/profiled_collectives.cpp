@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "profiled_collectives.hpp"
+
+namespace barlow::train {
+
+// Within the loss, a sum is the loss's; everywhere else it is a batch norm's.
+void ProfiledCollectives::all_reduce_sum(TensorView values) {
+  const bool in_loss = profiler_.is_active() && profiler_.innermost() == Phase::kLoss;
+  PhaseScope scope(&profiler_, in_loss ? Phase::kEmbeddingGather : Phase::kBatchNormExchange);
+  scope.add_bytes(bytes_of(values.size_bytes()));
+  to_.all_reduce_sum(values);
+}
+
+void ProfiledCollectives::all_gather(ConstTensorView local, TensorView gathered) {
+  PhaseScope scope(&profiler_, Phase::kEmbeddingGather);
+  scope.add_bytes(bytes_of(gathered.size_bytes()));
+  to_.all_gather(local, gathered);
+}
+
+void ProfiledCollectives::begin_all_reduce_sum(TensorView values) {
+  profiler_.gradients_depart();
+  gradients_travel_ = true;
+  PhaseScope scope(&profiler_, Phase::kGradientReduction, PhaseScope::Border::kFree);
+  scope.add_bytes(bytes_of(values.size_bytes()));
+  to_.begin_all_reduce_sum(values);
+}
+
+void ProfiledCollectives::progress() {
+  if (!gradients_travel_) return to_.progress();
+  const PhaseScope scope(&profiler_, Phase::kGradientReduction, PhaseScope::Border::kFree);
+  to_.progress();
+}
+
+void ProfiledCollectives::finish() {
+  {
+    const PhaseScope scope(&profiler_, Phase::kGradientReduction);
+    to_.finish();
+  }
+  profiler_.gradients_arrive();
+  gradients_travel_ = false;
+}
+
+}  // namespace barlow::train
