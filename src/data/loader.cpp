@@ -73,7 +73,9 @@ struct Loader::Impl {
       }
       job->batch.step = plan.first_step + steps_planned++;
       job->batch.sample_ids = sampler.sample_ids(job->batch.step, plan.rank, plan.world_size);
-      job->batch.images.resize(2 * job->batch.sample_ids.size() * view_bytes());
+      const std::size_t bytes = 2 * job->batch.sample_ids.size() * view_bytes();
+      if (job->batch.memory.size_bytes() < bytes) job->batch.memory = options.allocate(bytes);
+      job->batch.images = {static_cast<std::uint8_t*>(job->batch.memory.data()), bytes};
       jobs.push_back(std::move(job));
     }
     work.notify_all();
@@ -119,7 +121,7 @@ struct Loader::Impl {
           draw_recipe(augmentation, plan.seed, epoch, sample, view, workspace.image.width, workspace.image.height);
       const auto slot = static_cast<std::size_t>(view * job.size() + position);
       apply(recipe, workspace.image, augmentation.image_size, workspace.scratch,
-            std::span(job.batch.images).subspan(slot * view_bytes(), view_bytes()));
+            job.batch.images.subspan(slot * view_bytes(), view_bytes()));
     }
   }
 
@@ -166,6 +168,10 @@ Loader::~Loader() {
   }
   impl_->work.notify_all();
   impl_->threads.clear();  // joins
+}
+
+Buffer allocate_host(std::size_t size_bytes) {
+  return {::operator new(size_bytes), size_bytes, [](void* memory) noexcept { ::operator delete(memory); }};
 }
 
 HostBatch Loader::next() {

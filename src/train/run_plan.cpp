@@ -97,6 +97,7 @@ RunPlan::RunPlan(const PretrainConfig& c, const data::Dataset& dataset, const Ru
   total_steps = std::max<std::int64_t>(1, steps_in(c.epochs));
   schedule = optim::Schedule({c.learning_rate_weights, c.learning_rate_biases}, c.batch_size, steps_in(c.warmup_epochs),
                              total_steps);
+  loader.allocate = [&backend = runtime.backend](std::size_t bytes) { return backend.allocate_staging(bytes); };
   loader.num_workers = choose_workers(c, runtime.session);
   loader.corrupt_policy = c.on_corrupt == "stop" ? data::CorruptPolicy::kStop : data::CorruptPolicy::kReplace;
 }

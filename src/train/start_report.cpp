@@ -36,10 +36,11 @@ void report_start(const PretrainConfig& config, const RunPlan& plan, const data:
   log::info(fmt::format("{:<8} {} ({} stem), projector {}: {:.1f} M parameters, {}", "model", config.architecture,
                         config.stem, config.projector, static_cast<double>(layout.num_trained()) * 1e-6,
                         name_of(plan.step.dtype)));
-  log::info(fmt::format("{:<8} {:.2f} GiB per rank: parameters {:.2f}, activations {:.2f}", "memory",
-                        static_cast<double>(memory.parameters_bytes + memory.activations_bytes) / kGiB,
+  const std::size_t reserved = runtime.backend.reserved_bytes();
+  log::info(fmt::format("{:<8} {:.2f} GiB per rank: parameters {:.2f}, activations {:.2f}, workspace {:.2f}", "memory",
+                        static_cast<double>(memory.parameters_bytes + memory.activations_bytes + reserved) / kGiB,
                         static_cast<double>(memory.parameters_bytes) / kGiB,
-                        static_cast<double>(memory.activations_bytes) / kGiB));
+                        static_cast<double>(memory.activations_bytes) / kGiB, static_cast<double>(reserved) / kGiB));
   log::info(fmt::format("{:<8} {}: {} images, {} loader threads per rank", "data", config.data, dataset.size(),
                         plan.loader.num_workers));
   log::info(fmt::format("{:<8} {} steps of {} images ({} per rank), {} per epoch; {} loss, noise floor {:.4g}", "run",

@@ -39,6 +39,7 @@ class Backend {
   virtual Buffer allocate(std::size_t size_bytes) = 0;
   /// Uninitialised host memory from which copies to the device are fast.
   virtual Buffer allocate_staging(std::size_t size_bytes) = 0;
+  /// Host memory of allocate_staging() stays as it is until the device is waited for; other memory may go at once.
   void copy_to_device(ConstTensorView host, TensorView device);
   /// Waits until `host` holds the values.
   void copy_to_host(ConstTensorView device, TensorView host);

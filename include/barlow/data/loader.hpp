@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "barlow/data/augmentation.hpp"
 #include "barlow/data/dataset.hpp"
 #include "barlow/data/sampler.hpp"
+#include "barlow/tensor/buffer.hpp"
 
 namespace barlow::data {
 
@@ -15,7 +18,8 @@ namespace barlow::data {
 struct HostBatch {
   std::int64_t step = 0;
   std::vector<std::int64_t> sample_ids;  ///< [b]
-  std::vector<std::uint8_t> images;      ///< u8 [2,b,S,S,3], view 1 of every image first
+  Buffer memory;                         ///< of the images, from LoaderOptions::allocate
+  std::span<std::uint8_t> images;        ///< u8 [2,b,S,S,3], view 1 of every image first
 };
 
 enum class CorruptPolicy {
@@ -23,10 +27,16 @@ enum class CorruptPolicy {
   kReplace,  ///< the next readable one (by number) stands in for it, with a warning; the same on any number of ranks
 };
 
+/// Plain memory of the host.
+Buffer allocate_host(std::size_t size_bytes);
+
 struct LoaderOptions {
   int num_workers = 1;
   int queue_depth = 2;  ///< batches made ahead
   CorruptPolicy corrupt_policy = CorruptPolicy::kStop;
+  /// Memory of batches: where the device's copies are fast. Called by the thread that makes the loader and calls
+  /// next().
+  std::function<Buffer(std::size_t size_bytes)> allocate = allocate_host;
 };
 
 /// Makes batches ahead of time: threads read an image, decode it once and make both views. Batches come in the order of

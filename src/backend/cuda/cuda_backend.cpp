@@ -65,7 +65,10 @@ bool CudaBackend::supports(DType dtype) const {
 
 Buffer CudaBackend::allocate(std::size_t size_bytes) { return allocate_device(size_bytes); }
 
-Buffer CudaBackend::allocate_staging(std::size_t size_bytes) { return allocate_pinned(size_bytes); }
+Buffer CudaBackend::allocate_staging(std::size_t size_bytes) {
+  check(cudaSetDevice(options_.device));  // the caller may be a thread that has not met a device yet
+  return allocate_pinned(size_bytes);
+}
 
 void CudaBackend::synchronize() { check(cudaStreamSynchronize(stream())); }
 
