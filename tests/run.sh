@@ -40,7 +40,8 @@ run_ctest asan
 if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then
   bash jobs/lib/cudnn_frontend.sh
   cmake --preset cuda-release -DBARLOW_WERROR=ON >/dev/null
-  cmake --build --preset cuda-release -j "$jobs"
+  cmake --build --preset cuda-release -j "$jobs" --target barlow barlow-data test_cuda check_plans test_op_parity test_op_gradients \
+    test_op_contract test_gpu_step bench_ops bench_step
   run_ctest cuda-release
   if OUT=build/on-gpu bash bench/on-gpu.sh --rehearse >build/on-gpu.txt; then
     passed=$((passed + 1))

@@ -175,6 +175,27 @@ void write_json(const std::string& path, const Json& results) {
   if (!file.flush()) throw DataError("cannot write \"" + path + "\"");
 }
 
+/// Features are in host memory, and the protocols compute there: beside a GPU, by a processor backend of their own.
+class HostRuntime {
+ public:
+  HostRuntime(const Request& r, MpiSession& session, const train::Runtime& device) {
+    if (device.backend.device_id().empty()) {
+      runtime_.emplace(device);
+      return;
+    }
+    backend_ =
+        make_backend({.device = "cpu", .local_size = session.local_size(), .num_threads = static_cast<int>(r.threads)});
+    collectives_ = make_collectives(session);
+    runtime_.emplace(train::Runtime{session, *backend_, *collectives_});
+  }
+  const train::Runtime& runtime() const { return *runtime_; }
+
+ private:
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Collectives> collectives_;
+  std::optional<train::Runtime> runtime_;
+};
+
 /// Runs the protocols on one extraction; root prints a line each.
 void run(const Request& r, const std::vector<std::string>& protocols, MpiSession& session) {
   const Stopwatch watch;
@@ -187,6 +208,7 @@ void run(const Request& r, const std::vector<std::string>& protocols, MpiSession
   });
   const auto collectives = make_collectives(session, *backend, {.kind = r.collectives, .share_device = r.share_device});
   const train::Runtime runtime{session, *backend, *collectives};
+  const HostRuntime host(r, session, runtime);
   Json shared;
   Sets sets = make_features(r, runtime, shared);
   const double extraction_s = watch.elapsed_s();
@@ -197,8 +219,8 @@ void run(const Request& r, const std::vector<std::string>& protocols, MpiSession
     const Stopwatch own;
     Json result = {{"protocol", protocol}};
     result.update(shared);
-    const std::string line =
-        protocol == "knn" ? evaluate_knn(r, sets, runtime, result) : evaluate_linear(r, sets, runtime, result);
+    const std::string line = protocol == "knn" ? evaluate_knn(r, sets, host.runtime(), result)
+                                               : evaluate_linear(r, sets, host.runtime(), result);
     result["seconds"] = extraction_s + own.elapsed_s();
     results.push_back(result);
     if (session.is_root()) fmt::print("{}\n", line);
