@@ -80,6 +80,8 @@ int pretrain_command(int argc, char** argv, MpiSession& session) {
                          .tf32 = config.precision == "tf32",
                          .deterministic = config.deterministic});
   });
+  // Part of what the run computes: a run that was begun in one precision does not go on in another by chance.
+  if (config.precision == "auto") config.precision = session.broadcast(name_of(backend->preferred_dtype()));
   const auto collectives =
       make_collectives(session, *backend, {.kind = config.collectives, .share_device = config.share_device});
   const train::Outcome outcome = train::pretrain(config, {session, *backend, *collectives});
