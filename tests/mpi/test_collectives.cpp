@@ -2,9 +2,11 @@
 #include <numeric>
 #include <vector>
 
+#include "barlow/backend/make_backend.hpp"
 #include "barlow/comm/agreement.hpp"
 #include "barlow/comm/make_collectives.hpp"
 #include "barlow/optim/gradient_reducer.hpp"
+#include "comm/staged_collectives.hpp"
 #include "support/catch.hpp"
 #include "support/mpi_require.hpp"
 
@@ -18,11 +20,19 @@ float sum_of_ranks() {
   return W * (W + 1) / 2;
 }
 
+/// Directly, and as for a device's memory: through copies, for which the processor's memory serves here.
+std::unique_ptr<Collectives> collectives_under_test(bool staged) {
+  static const std::unique_ptr<Backend> backend = make_backend({.device = "cpu", .num_threads = 1});
+  auto direct = make_collectives(test_session());
+  if (!staged) return direct;
+  return std::make_unique<StagedCollectives>(std::move(direct), *backend);
+}
+
 }  // namespace
 
 TEST_CASE("sums, gathers and broadcasts") {
   const MpiSession& session = test_session();
-  const auto collectives = make_collectives(session);
+  const auto collectives = collectives_under_test(GENERATE(false, true));
   const auto mine = static_cast<float>(session.rank() + 1);
 
   std::vector<float> values(1000, mine);
@@ -49,7 +59,7 @@ TEST_CASE("sums, gathers and broadcasts") {
 
 TEST_CASE("the reducer sums every gradient once, however it is cut") {
   const MpiSession& session = test_session();
-  const auto collectives = make_collectives(session);
+  const auto collectives = collectives_under_test(GENERATE(false, true));
   const std::int64_t bucket_bytes = GENERATE(4, 64, 1 << 20);
   std::vector<float> gradients(1000);
   optim::GradientReducer reducer(*collectives, TensorView(gradients.data(), DType::kF32, {1000}), bucket_bytes);
