@@ -85,10 +85,12 @@ benches() {
   on_gpu "PyTorch compiled, batch 256" 180 bash -c 'to step.jsonl python3 bench/peer_torch.py --precision bf16 --batch 256 --warmup 5 --iters 20 --compile'
   on_gpu "PyTorch synchronised norms, batch 256" 120 bash -c 'to step.jsonl python3 bench/peer_torch.py --precision bf16 --batch 256 --warmup 5 --iters 20 --sync-batch-norm'
   on_gpu "step fed from HDF5, batch 256" 180 bash bench/gpu_fed.sh "$work" "$OUT/fed.jsonl"
+  on_gpu "one result file" 60 bash -c "python3 bench/collect.py $OUT $commit >$OUT/result.json"
 }
 
 main() {
-  echo "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+  commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
+  echo "commit $commit"
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo "no GPU here"
   tests
   benches
