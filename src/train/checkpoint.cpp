@@ -12,6 +12,7 @@ namespace barlow::train {
 namespace {
 
 constexpr std::int64_t kFormatVersion = 2;
+constexpr const char* kSkippedBatches = "skipped_batches";
 constexpr const char* kNewest = "checkpoint.h5";
 constexpr const char* kPrevious = "checkpoint.previous.h5";
 constexpr const char* kTemporary = "checkpoint.h5.tmp";
@@ -64,6 +65,10 @@ void write_checkpoint(const std::filesystem::path& path, const StateCopy& state)
   file.write_attribute("/", "configuration", state.run().configuration);
   file.write_attribute("/", "loss_scale", state.run().loss_scale.value);
   file.write_attribute("/", "loss_scale_steady_steps", state.run().loss_scale.steady_steps);
+  if (const auto& skipped = state.run().skipped_batches; !skipped.empty()) {
+    file.write(kSkippedBatches,
+               ConstTensorView(skipped.data(), DType::kI64, {static_cast<std::int64_t>(skipped.size())}), true);
+  }
   file.close(false);
   seal(path);
 }
@@ -80,12 +85,19 @@ RunState read_state(const Hdf5File& file, const std::filesystem::path& path) {
                       ", this program reads " + std::to_string(kFormatVersion) +
                       "; continue with the version that wrote it, or begin another --output with --initial-weights");
   }
-  return {.step = file.read_int("/", "step"),
-          .restarts = file.read_int("/", "restarts"),
-          .configuration = file.read_string("/", "configuration"),
-          .data_fingerprint = file.read_string("/", "data_fingerprint"),
-          .loss_scale = {.value = file.read_double("/", "loss_scale"),
-                         .steady_steps = file.read_int("/", "loss_scale_steady_steps")}};
+  RunState state{.step = file.read_int("/", "step"),
+                 .restarts = file.read_int("/", "restarts"),
+                 .configuration = file.read_string("/", "configuration"),
+                 .data_fingerprint = file.read_string("/", "data_fingerprint"),
+                 .loss_scale = {.value = file.read_double("/", "loss_scale"),
+                                .steady_steps = file.read_int("/", "loss_scale_steady_steps")},
+                 .skipped_batches = {}};
+  if (file.contains(kSkippedBatches)) {
+    const Shape shape = file.shape_of(kSkippedBatches);
+    state.skipped_batches.resize(static_cast<std::size_t>(shape.num_elements()));
+    file.read(kSkippedBatches, TensorView(state.skipped_batches.data(), DType::kI64, shape));
+  }
+  return state;
 }
 
 }  // namespace

@@ -91,6 +91,7 @@ void check_choices(const PretrainConfig& c) {
   require_choice("augmentation", c.augmentation, {"reference", "notes", "none"});
   require_choice("crop", c.crop, {"random", "center"});
   require_choice("on-corrupt", c.on_corrupt, {"stop", "replace"});
+  require_choice("on-nonfinite", c.on_nonfinite, {"stop", "rollback"});
   require_choice("precision", c.precision, {"auto", "fp32", "tf32", "bf16", "fp16"});
   require_choice("device", c.device, {"auto", "cpu", "cuda"});
   require_choice("collectives", c.collectives, {"auto", "nccl", "mpi"});
@@ -115,6 +116,7 @@ void check_numbers(const PretrainConfig& c) {
   require_range<std::int64_t>("checkpoint-every-steps", c.checkpoint_every_steps, 0, INT64_MAX, "must not be negative");
   require_range("checkpoint-every-minutes", c.checkpoint_every_minutes, 0.0, kHuge, "must not be negative");
   require_range<std::int64_t>("keep-every", c.keep_every, 0, INT64_MAX, "must not be negative");
+  require_range<std::int64_t>("max-rollbacks", c.max_rollbacks, 0, 1 << 20, "must not be negative");
   require_range<std::int64_t>("log-every-steps", c.log_every_steps, 1, INT64_MAX, "must be at least 1");
   require_range<std::int64_t>("stop-after-steps", c.stop_after_steps, 0, INT64_MAX, "must not be negative");
   require_range<std::int64_t>("profile-steps", c.profile_steps, 0, 10000, "0 (off) to 10000");

@@ -12,12 +12,15 @@
 #include "barlow/base/clock.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/comm/agreement.hpp"
+#include "barlow/train/batch_order.hpp"
 #include "barlow/train/checkpoint_writer.hpp"
 #include "barlow/train/metrics.hpp"
+#include "barlow/train/nonfinite.hpp"
 #include "barlow/train/run_folder.hpp"
 #include "barlow/train/stop_signal.hpp"
 #include "barlow/train/tensor_files.hpp"
 #include "profile.hpp"
+#include "restore.hpp"
 #include "run_plan.hpp"
 #include "start_report.hpp"
 #include "time_limit.hpp"
@@ -46,17 +49,19 @@ class Run {
  private:
   void prepare_folder();
   std::string reason_to_stop(std::int64_t done_now);
+  RestoreRequest restore_request() const { return {config_, dataset_.fingerprint(), checkpoints_}; }
   void restore(TrainingStep& step);
-  Verdict agree(data::Loader& loader, data::HostBatch& batch, std::int64_t steps_done);
+  void start_from(std::int64_t steps_done);
+  std::int64_t recover(TrainingStep& step, const data::HostBatch& batch, NonFiniteStep failed);
+  Verdict agree(data::HostBatch& batch, std::int64_t steps_done);
   StepInput step_input(const data::HostBatch& batch) const {
     const Shape shape{2, static_cast<std::int64_t>(batch.sample_ids.size()), config_.image_size, config_.image_size, 3};
     return {ConstTensorView(batch.images.data(), DType::kU8, shape), batch.sample_ids};
   }
   StepMetrics measure(const TrainingStep::Result& result, optim::Schedule::Rates rates, std::int64_t steps_done,
                       TrainingStep& step) const;
-  void record(StepMetrics metrics, data::Loader& loader);
+  void record(StepMetrics metrics);
   void save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch);
-  [[noreturn]] void fail_non_finite(const std::string& what, std::int64_t step) const;
   void stop(TrainingStep& step, std::int64_t steps_done);
   void finish(TrainingStep& step);
   void settle_files(std::initializer_list<std::function<void()>> writes);
@@ -75,6 +80,8 @@ class Run {
   std::string stop_reason_ = "on request";
   RunState state_;
   std::int64_t first_step_ = 0;
+  std::int64_t saved_at_ = -1;  ///< the step of the latest checkpoint that was begun
+  std::optional<data::Loader> loader_;
   std::optional<MetricsFile> metrics_;      // of rank 0
   std::optional<CheckpointWriter> writer_;  // of rank 0
   Stopwatch since_checkpoint_, since_record_, since_start_;
@@ -88,12 +95,6 @@ Outcome Run::train() {
   TrainingStep step(config_, plan_.step, runtime_.backend, profile_.collectives());
   restore(step);
 
-  data::Loader loader(dataset_, plan_.sampler, plan_.augmentation, plan_.loader,
-                      {.seed = static_cast<std::uint64_t>(config_.seed),
-                       .rank = session_.rank(),
-                       .world_size = session_.world_size(),
-                       .first_step = first_step_,
-                       .num_steps = plan_.total_steps - first_step_});
   std::optional<Trace> trace;
   if (!config_.trace.empty()) {
     collectively(session_, [&] { trace.emplace(config_.trace, config_.trace_steps, to_json(config_), session_); });
@@ -104,7 +105,7 @@ Outcome Run::train() {
   while (done < plan_.total_steps) {
     profile_.begin_step(done);
     data::HostBatch batch;
-    const Verdict verdict = agree(loader, batch, done);
+    const Verdict verdict = agree(batch, done);
     if (verdict == Verdict::kStop) {
       profile_.drop_step();
       stop(step, done);
@@ -117,11 +118,20 @@ Outcome Run::train() {
     if (tracing != nullptr) tracing->begin(done, step.store(), runtime_.backend);
     const Stopwatch step_watch;
     const optim::Schedule::Rates rates = plan_.schedule.at(done);
-    const TrainingStep::Result result = step.run(step_input(batch), rates, tracing, profile_.profiler());
-    if (result.non_finite) fail_non_finite(*result.non_finite, done);
+    const TrainingStep::Result result = step.compute(step_input(batch), tracing, profile_.profiler());
+    if (session_.max(result.non_finite ? 1 : 0) != 0) {
+      trace.reset();
+      profile_.drop_step();
+      done = recover(step, batch, {done + 1, batch.step, plan_.epoch_of(done), result, rates, {}, {}});
+      continue;
+    }
     if (result.skipped && session_.is_root()) {
       log::debug(fmt::format("step {}: fp16 gradients overflowed; the step is skipped, the loss scale now {:g}",
                              done + 1, step.loss_scale().value));
+    }
+    {
+      const PhaseScope phase(profile_.profiler(), Phase::kLars);
+      step.update(result, rates);
     }
     ++done;
     longest_step_s_ = std::max(longest_step_s_, step_watch.elapsed_s());
@@ -129,9 +139,9 @@ Outcome Run::train() {
     const StepMetrics metrics = measure(result, rates, done, step);
     if (tracing != nullptr) tracing->end(step.store(), runtime_.backend, metrics);
     if (trace && !trace->wants(done, first_step_)) trace->close();
-    if (done % config_.log_every_steps == 0 || done == plan_.total_steps) record(metrics, loader);
+    if (done % config_.log_every_steps == 0 || done == plan_.total_steps) record(metrics);
     if (done % plan_.steps_per_epoch == 0 || done == plan_.total_steps) save(step, done, &batch);
-    loader.recycle(std::move(batch));
+    loader_->recycle(std::move(batch));
   }
   profile_.finish();
   finish(step);
@@ -154,57 +164,78 @@ void Run::prepare_folder() {
   if (!file.flush()) throw ConfigError(fmt::format("--output \"{}\": cannot write config.toml there", config_.output));
 }
 
-/// Rank 0 reads; the others receive.
 void Run::restore(TrainingStep& step) {
-  nn::ParameterStore& store = step.store();
-  collectively(session_, [&] {
-    if (!checkpoints_.has_checkpoint()) {
-      nn::initialize(store, runtime_.backend, static_cast<std::uint64_t>(config_.seed));
-      if (!config_.initial_weights.empty()) load_initial_weights(config_.initial_weights, store, runtime_.backend);
-      return;
-    }
-    if (!session_.is_root()) return;
-    state_ = checkpoints_.load(store, runtime_.backend);
-    if (const auto differences = contradictions(state_.configuration, config_); !differences.empty()) {
-      throw ConfigError(fmt::format("run \"{}\" was begun with other settings ({}); give those, or another --output",
-                                    config_.output, fmt::join(differences, "; ")));
-    }
-    if (state_.data_fingerprint != dataset_.fingerprint()) {
-      throw ConfigError(
-          fmt::format("run \"{}\" was begun on other images than \"{}\" holds; give that dataset, or another --output",
-                      config_.output, config_.data));
-    }
+  if (auto state = train::restore(restore_request(), runtime_, step.store())) {
+    state_ = std::move(*state);
     ++state_.restarts;
-    log::info(fmt::format("going on after step {} of {}", state_.step, plan_.total_steps));
-  });
-  state_.step = session_.max(state_.step);
-  store.num_batches_tracked = session_.max(store.num_batches_tracked);
-  if (state_.step > 0) {
-    // Powers of two and counts: whole numbers.
-    step.loss_scale() = {.value = static_cast<double>(session_.max(static_cast<long long>(state_.loss_scale.value))),
-                         .steady_steps = session_.max(state_.loss_scale.steady_steps)};
+    step.loss_scale() = state_.loss_scale;
+    if (session_.is_root()) log::info(fmt::format("going on after step {} of {}", state_.step, plan_.total_steps));
   }
-  if (state_.step > 0) {
-    for (const TensorView tensor : {store.values(), store.momentum(), store.buffers()})
-      runtime_.collectives.broadcast(tensor);
-    store.refresh_compute_copy();
-  }
-  first_step_ = step_at_record_ = state_.step;
+  first_step_ = saved_at_ = state_.step;
   state_.configuration = to_json(config_);
   state_.data_fingerprint = dataset_.fingerprint();
   collectively(session_, [&] {
-    if (!session_.is_root()) return;
-    metrics_.emplace(fs::path(config_.output) / "metrics.jsonl", first_step_);
-    writer_.emplace(checkpoints_, store, runtime_.backend);
+    if (session_.is_root()) writer_.emplace(checkpoints_, step.store(), runtime_.backend);
   });
+  start_from(first_step_);
+}
+
+/// Loader and metrics as they are after that many steps.
+void Run::start_from(std::int64_t steps_done) {
+  const BatchOrder order(state_.skipped_batches);
+  const std::int64_t first = order.batch_of(steps_done);
+  loader_.emplace(dataset_, plan_.sampler, plan_.augmentation, plan_.loader,
+                  data::Loader::Plan{.seed = static_cast<std::uint64_t>(config_.seed),
+                                     .rank = session_.rank(),
+                                     .world_size = session_.world_size(),
+                                     .first_step = first,
+                                     .num_steps = order.batch_of(plan_.total_steps - 1) + 1 - first});
+  collectively(session_, [&] {
+    if (session_.is_root()) metrics_.emplace(fs::path(config_.output) / "metrics.jsonl", steps_done);
+  });
+  step_at_record_ = steps_done;
+  waited_at_record_ = 0;
+  since_record_.restart();
+}
+
+/// What follows a step that is not finite: the step to go on from. @throws AgreedError where the run ends instead.
+std::int64_t Run::recover(TrainingStep& step, const data::HostBatch& batch, NonFiniteStep failed) {
+  const auto rollbacks = static_cast<std::int64_t>(state_.skipped_batches.size());
+  const auto file = fs::path(config_.output) / non_finite_name(failed.step, rollbacks);
+  const std::string what = investigate(std::move(failed), batch.sample_ids, runtime_, step.store(), file);
+  const bool may_go_back = config_.on_nonfinite == "rollback";
+  if (!may_go_back || rollbacks >= config_.max_rollbacks) {
+    throw AgreedError(
+        fmt::format("{}; the weights have not been touched, the checkpoint stays. {}lower --learning-rate-weights, or "
+                    "lengthen --warmup-epochs",
+                    what,
+                    may_go_back ? fmt::format("After --max-rollbacks {} this is no accident: ", rollbacks)
+                                : "If it is a single batch's fault, give --on-nonfinite rollback; else "),
+        kExitFailed);
+  }
+  if (session_.is_root()) writer_->wait();
+  const auto state = train::restore(restore_request(), runtime_, step.store());
+  state_.step = state ? state->step : 0;
+  if (state) step.loss_scale() = state->loss_scale;
+  state_.skipped_batches.push_back(batch.step);
+  if (session_.is_root()) {
+    log::warning(fmt::format("{}; going back to step {}, without that batch (rollback {} of {})", what, state_.step,
+                             rollbacks + 1, config_.max_rollbacks));
+  }
+  start_from(state_.step);
+  save(step, state_.step, nullptr);  // a job that is killed now goes on without the batch, too
+  return state_.step;
 }
 
 /// Takes the next batch and agrees with the other ranks on what comes next.
-Verdict Run::agree(data::Loader& loader, data::HostBatch& batch, std::int64_t steps_done) {
+Verdict Run::agree(data::HostBatch& batch, std::int64_t steps_done) {
   PhaseScope phase(profile_.profiler(), Phase::kInputWait);
   std::exception_ptr error;
   try {
-    batch = loader.next();
+    const BatchOrder order(state_.skipped_batches);
+    do {
+      batch = loader_->next();
+    } while (order.skips(batch.step));
   } catch (const Error&) {
     error = std::current_exception();
   }
@@ -212,7 +243,7 @@ Verdict Run::agree(data::Loader& loader, data::HostBatch& batch, std::int64_t st
   const std::int64_t done_now = steps_done - first_step_;
   Verdict wish = Verdict::kGoOn;
   const bool due_by_steps =
-      config_.checkpoint_every_steps > 0 && done_now > 0 && steps_done % config_.checkpoint_every_steps == 0;
+      config_.checkpoint_every_steps > 0 && steps_done != saved_at_ && steps_done % config_.checkpoint_every_steps == 0;
   const bool due_by_time =
       config_.checkpoint_every_minutes > 0 && since_checkpoint_.elapsed_s() > 60 * config_.checkpoint_every_minutes;
   if (due_by_steps || (session_.is_root() && due_by_time)) wish = Verdict::kCheckpoint;
@@ -253,9 +284,9 @@ StepMetrics Run::measure(const TrainingStep::Result& result, optim::Schedule::Ra
           .gradient_norm = step.gradient_norm()};
 }
 
-void Run::record(StepMetrics metrics, data::Loader& loader) {
+void Run::record(StepMetrics metrics) {
   const double elapsed = since_record_.restart();
-  const double waited = loader.wait_seconds() - waited_at_record_;
+  const double waited = loader_->wait_seconds() - waited_at_record_;
   waited_at_record_ += waited;
   metrics.images_per_second = static_cast<double>((metrics.step - step_at_record_) * config_.batch_size) / elapsed;
   metrics.loader_wait_share = waited / elapsed;
@@ -276,7 +307,7 @@ void Run::record(StepMetrics metrics, data::Loader& loader) {
 /// @param batch  the latest one, for a look at the run; null where it has not been computed
 void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch) {
   const PhaseScope phase(profile_.profiler(), Phase::kCheckpoint);
-  state_.step = steps_done;
+  state_.step = saved_at_ = steps_done;
   state_.loss_scale = step.loss_scale();
   CheckpointWriter::Extras extras{.look = {}, .milestone_epoch = plan_.milestone_at(steps_done, config_.keep_every)};
   if (batch != nullptr) {
@@ -289,14 +320,6 @@ void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatc
     writer_->begin(state_, std::move(extras));
   }
   since_checkpoint_.restart();
-}
-
-void Run::fail_non_finite(const std::string& what, std::int64_t step) const {
-  throw AgreedError(
-      fmt::format("step {}: {} is not finite; the weights of the step before are kept in the checkpoint. Lower "
-                  "--learning-rate-weights, or lengthen --warmup-epochs",
-                  step + 1, what),
-      kExitFailed);
 }
 
 void Run::stop(TrainingStep& step, std::int64_t steps_done) {

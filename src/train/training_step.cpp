@@ -46,8 +46,7 @@ Activation TrainingStep::upload(nn::Pass& pass, ConstTensorView images) {
   return normalized;
 }
 
-TrainingStep::Result TrainingStep::run(const StepInput& batch, optim::Schedule::Rates rates, Trace* trace,
-                                       Profiler* profiler) {
+TrainingStep::Result TrainingStep::compute(const StepInput& batch, Trace* trace, Profiler* profiler) {
   normalized_ = {};
   nn::Pass pass{
       .backend = backend_, .collectives = collectives_, .arena = arena_, .parameters = store_, .listener = &reducer_};
@@ -75,16 +74,18 @@ TrainingStep::Result TrainingStep::run(const StepInput& batch, optim::Schedule::
   std::array<double, 2> terms{};
   backend_.copy_to_host(loss.terms, TensorView(terms.data(), DType::kF64, {2}));
   Result result{terms[0], terms[1], lars_.measure(loss_scale_.value)};
-  if (!std::isfinite(terms[0] + terms[1]))
+  if (!std::isfinite(terms[0] + terms[1])) {
     result.non_finite = "the loss";
-  else if (options_.dtype == DType::kF16 && loss_scale_.update(result.non_finite.has_value())) {
+  } else if (options_.dtype == DType::kF16 && loss_scale_.update(result.non_finite.has_value())) {
     result.skipped = result.non_finite.has_value();
     result.non_finite.reset();
   }
-  if (result.non_finite) return result;
+  return result;
+}
+
+void TrainingStep::update(const Result& result, optim::Schedule::Rates rates) {
   if (!result.skipped) lars_.step(rates);
   store_.num_batches_tracked += 2;  // a view each
-  return result;
 }
 
 std::vector<float> TrainingStep::normalized_embeddings() {

@@ -40,6 +40,8 @@ struct PretrainConfig {
   std::int64_t checkpoint_every_steps = 0, log_every_steps = 10, stop_after_steps = 0;
   double checkpoint_every_minutes = 10;
   std::int64_t keep_every = 0;
+  std::string on_nonfinite = "stop";
+  std::int64_t max_rollbacks = 3;
   std::string initial_weights, trace;
   std::int64_t trace_steps = 1, profile_steps = 0;
   bool quiet = false, verbose = false;
@@ -114,6 +116,9 @@ void for_each_field(Config& c, Visit&& visit) {
         "minutes between checkpoints; 0: never by time");
   visit("keep-every", c.keep_every, kStart,
         "epochs between checkpoints that are kept, as checkpoint.epoch-NNNN.h5; 0: none");
+  visit("on-nonfinite", c.on_nonfinite, kStart,
+        "a NaN or an infinity: stop, or rollback to the last checkpoint and go on without that batch");
+  visit("max-rollbacks", c.max_rollbacks, kStart, "rollbacks of the whole run before it stops");
   visit("log-every-steps", c.log_every_steps, kStart, "steps between lines of metrics.jsonl and of a log");
   visit("stop-after-steps", c.stop_after_steps, kStart,
         "stop with a checkpoint (exit 75) after so many steps of this start; 0: off");

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "barlow/optim/loss_scale.hpp"
 
@@ -14,7 +15,8 @@ struct RunState {
   std::int64_t restarts = 0;  ///< how often the run was taken up again
   std::string configuration;  ///< JSON
   std::string data_fingerprint;
-  optim::LossScale loss_scale{};  ///< of fp16
+  optim::LossScale loss_scale{};              ///< of fp16
+  std::vector<std::int64_t> skipped_batches;  ///< of the sampler's order: each of them cost a rollback
 };
 
 }  // namespace barlow::train

@@ -45,13 +45,23 @@ class TrainingStep {
 
   struct Result {
     double on_diagonal, off_diagonal;
-    /// Set when the loss or a gradient is not finite, to its name; the weights have not been touched then.
+    /// Set when the loss, or the norm of a gradient or of a tensor of weights, is not finite as this rank sees it: its
+    /// name.
     std::optional<std::string> non_finite;
     /// fp16 only: gradients overflowed, the loss scale was halved, and the weights stay as they were.
     bool skipped = false;
   };
-  /// One step on this rank's part of the batch. Collective. @param trace, profiler  may be null
-  Result run(const StepInput& batch, optim::Schedule::Rates rates, Trace* trace, Profiler* profiler = nullptr);
+  /// Loss and gradients of this rank's part of the batch; waits for the device. Collective. @param trace, profiler  may
+  /// be null
+  Result compute(const StepInput& batch, Trace* trace, Profiler* profiler = nullptr);
+  /// Moves the weights along the gradients that compute() left, unless the step is to be skipped.
+  void update(const Result& result, optim::Schedule::Rates rates);
+  /// Both, where nobody asks in between.
+  Result run(const StepInput& batch, optim::Schedule::Rates rates, Trace* trace) {
+    Result result = compute(batch, trace);
+    if (!result.non_finite) update(result, rates);
+    return result;
+  }
 
   nn::ParameterStore& store() { return store_; }
   std::int64_t embedding_width() const { return model_.embedding_width(); }

@@ -53,7 +53,11 @@ struct SmallRun {
     for (const nn::Parameter& buffer : store.layout().buffers())
       count(store.buffers().slice(buffer.offset, buffer.shape.num_elements()));
     store.num_batches_tracked = 2 * number;
-    return {.step = number, .restarts = number % 3, .configuration = "{\"seed\":7}", .data_fingerprint = "abc"};
+    return {.step = number,
+            .restarts = number % 3,
+            .configuration = "{\"seed\":7}",
+            .data_fingerprint = "abc",
+            .skipped_batches = {number + 4, 2}};
   }
 
   /// Everything, for comparisons.
