@@ -5,6 +5,7 @@
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/comm/make_collectives.hpp"
+#include "barlow/comm/watched_collectives.hpp"
 #include "barlow/train/config.hpp"
 #include "barlow/train/trainer.hpp"
 #include "command_line.hpp"
@@ -84,7 +85,9 @@ int pretrain_command(int argc, char** argv, MpiSession& session) {
   if (config.precision == "auto") config.precision = session.broadcast(name_of(backend->preferred_dtype()));
   const auto collectives =
       make_collectives(session, *backend, {.kind = config.collectives, .share_device = config.share_device});
-  const train::Outcome outcome = train::pretrain(config, {session, *backend, *collectives});
+  Watchdog watchdog(config.hang_timeout, end_job_on_hang(session));
+  WatchedCollectives watched(*collectives, watchdog);
+  const train::Outcome outcome = train::pretrain(config, {session, *backend, watched}, watchdog);
   return outcome == train::Outcome::kFinished ? kExitFinished : kExitStopped;
 }
 

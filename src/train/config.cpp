@@ -117,6 +117,7 @@ void check_numbers(const PretrainConfig& c) {
   require_range("checkpoint-every-minutes", c.checkpoint_every_minutes, 0.0, kHuge, "must not be negative");
   require_range<std::int64_t>("keep-every", c.keep_every, 0, INT64_MAX, "must not be negative");
   require_range<std::int64_t>("max-rollbacks", c.max_rollbacks, 0, 1 << 20, "must not be negative");
+  require_range("hang-timeout", c.hang_timeout, 0.0, kHuge, "must not be negative");
   require_range<std::int64_t>("log-every-steps", c.log_every_steps, 1, INT64_MAX, "must be at least 1");
   require_range<std::int64_t>("stop-after-steps", c.stop_after_steps, 0, INT64_MAX, "must not be negative");
   require_range<std::int64_t>("profile-steps", c.profile_steps, 0, 10000, "0 (off) to 10000");

@@ -35,10 +35,11 @@ enum class Verdict : long long { kGoOn, kCheckpoint, kStop, kFail };
 
 class Run {
  public:
-  Run(const PretrainConfig& config, const Runtime& runtime)
+  Run(const PretrainConfig& config, const Runtime& runtime, Watchdog& watchdog)
       : config_(config),
         runtime_(runtime),
         session_(runtime.session),
+        watchdog_(watchdog),
         dataset_(collectively(session_, [&] { return data::Dataset::open(config.data); })),
         plan_(collectively(session_, [&] { return RunPlan(config, dataset_, runtime); })),
         checkpoints_(config.output),
@@ -69,6 +70,7 @@ class Run {
   const PretrainConfig& config_;
   const Runtime& runtime_;
   MpiSession& session_;
+  Watchdog& watchdog_;
   data::Dataset dataset_;
   RunPlan plan_;
   CheckpointFolder checkpoints_;
@@ -90,9 +92,11 @@ class Run {
 };
 
 Outcome Run::train() {
+  watchdog_.enter("preparing the run folder");
   collectively(session_, [&] { prepare_folder(); });
   report_start(config_, plan_, dataset_, runtime_);
   TrainingStep step(config_, plan_.step, runtime_.backend, profile_.collectives());
+  watchdog_.enter("reading the checkpoint");
   restore(step);
 
   std::optional<Trace> trace;
@@ -118,7 +122,9 @@ Outcome Run::train() {
     if (tracing != nullptr) tracing->begin(done, step.store(), runtime_.backend);
     const Stopwatch step_watch;
     const optim::Schedule::Rates rates = plan_.schedule.at(done);
+    watchdog_.enter("computing a step");
     const TrainingStep::Result result = step.compute(step_input(batch), tracing, profile_.profiler());
+    watchdog_.enter("agreeing with the other ranks on a step's result");
     if (session_.max(result.non_finite ? 1 : 0) != 0) {
       trace.reset();
       profile_.drop_step();
@@ -231,6 +237,7 @@ std::int64_t Run::recover(TrainingStep& step, const data::HostBatch& batch, NonF
 Verdict Run::agree(data::HostBatch& batch, std::int64_t steps_done) {
   PhaseScope phase(profile_.profiler(), Phase::kInputWait);
   std::exception_ptr error;
+  watchdog_.enter("waiting for images");
   try {
     const BatchOrder order(state_.skipped_batches);
     do {
@@ -240,6 +247,7 @@ Verdict Run::agree(data::HostBatch& batch, std::int64_t steps_done) {
     error = std::current_exception();
   }
   phase.next(Phase::kAgreement);
+  watchdog_.enter("agreeing with the other ranks on the next step");
   const std::int64_t done_now = steps_done - first_step_;
   Verdict wish = Verdict::kGoOn;
   const bool due_by_steps =
@@ -307,6 +315,7 @@ void Run::record(StepMetrics metrics) {
 /// @param batch  the latest one, for a look at the run; null where it has not been computed
 void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch) {
   const PhaseScope phase(profile_.profiler(), Phase::kCheckpoint);
+  watchdog_.enter("copying the state for a checkpoint, or waiting for the one before");
   state_.step = saved_at_ = steps_done;
   state_.loss_scale = step.loss_scale();
   CheckpointWriter::Extras extras{.look = {}, .milestone_epoch = plan_.milestone_at(steps_done, config_.keep_every)};
@@ -331,6 +340,7 @@ void Run::stop(TrainingStep& step, std::int64_t steps_done) {
 
 /// The last writes of this start, all tried on rank 0: without one of them the job has not done what it says it has.
 void Run::settle_files(std::initializer_list<std::function<void()>> writes) {
+  watchdog_.enter("waiting for the last checkpoint and the weights to be written");
   collectively(session_, [&] {
     std::vector<std::string> failures;
     for (const auto& write : writes) {
@@ -357,6 +367,8 @@ void Run::finish(TrainingStep& step) {
 
 }  // namespace
 
-Outcome pretrain(const PretrainConfig& config, const Runtime& runtime) { return Run(config, runtime).train(); }
+Outcome pretrain(const PretrainConfig& config, const Runtime& runtime, Watchdog& watchdog) {
+  return Run(config, runtime, watchdog).train();
+}
 
 }  // namespace barlow::train

@@ -42,6 +42,7 @@ struct PretrainConfig {
   std::int64_t keep_every = 0;
   std::string on_nonfinite = "stop";
   std::int64_t max_rollbacks = 3;
+  double hang_timeout = 600;
   std::string initial_weights, trace;
   std::int64_t trace_steps = 1, profile_steps = 0;
   bool quiet = false, verbose = false;
@@ -119,6 +120,8 @@ void for_each_field(Config& c, Visit&& visit) {
   visit("on-nonfinite", c.on_nonfinite, kStart,
         "a NaN or an infinity: stop, or rollback to the last checkpoint and go on without that batch");
   visit("max-rollbacks", c.max_rollbacks, kStart, "rollbacks of the whole run before it stops");
+  visit("hang-timeout", c.hang_timeout, kStart,
+        "seconds without progress (a rank that hangs or has died) after which the job ends, exit 1; 0: never");
   visit("log-every-steps", c.log_every_steps, kStart, "steps between lines of metrics.jsonl and of a log");
   visit("stop-after-steps", c.stop_after_steps, kStart,
         "stop with a checkpoint (exit 75) after so many steps of this start; 0: off");

@@ -6,6 +6,7 @@
 #include "barlow/backend/backend.hpp"
 #include "barlow/comm/collectives.hpp"
 #include "barlow/comm/mpi_session.hpp"
+#include "barlow/comm/watchdog.hpp"
 #include "barlow/train/config.hpp"
 
 namespace barlow::train {
@@ -24,10 +25,10 @@ enum class Outcome {
 
 /// Pre-trains as the configuration says, from the run folder's checkpoint if there is one.
 ///
-/// Collective. @param config  resolved
+/// Collective. @param config  resolved. @param watchdog  hears of every operation
 /// @throws AgreedError on every rank alike for what the user can mend (data, folder, contradiction with the checkpoint)
 /// and
 ///         for a loss that is not finite; other errors on one rank only, which must then abort the others.
-Outcome pretrain(const PretrainConfig& config, const Runtime& runtime);
+Outcome pretrain(const PretrainConfig& config, const Runtime& runtime, Watchdog& watchdog);
 
 }  // namespace barlow::train

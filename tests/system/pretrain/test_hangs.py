@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A rank that is stopped or killed: the job ends in a stated time, with rank, host and operation, and the run goes on later."""
+import os
+import platform
+import re
+import signal
+import subprocess
+import time
+
+from program import FOLDER, command, make_images, metrics, run
+
+TIMEOUT = 4
+# The watchdog's turn, its grace for the other ranks' lines, and mpirun's for its children.
+ENDS_WITHIN = TIMEOUT + 20
+LONG = {"epochs": 100000, "checkpoint_every_steps": 5, "hang_timeout": TIMEOUT}
+
+
+class Job:
+    """A run of two ranks that has made a checkpoint."""
+
+    def __init__(self, name):
+        self.folder = FOLDER / name
+        self.process = subprocess.Popen(command(self.folder, 2, **LONG), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        end = time.monotonic() + 60
+        while not (self.folder / "checkpoint.h5").exists():
+            assert self.process.poll() is None and time.monotonic() < end, "no checkpoint within a minute"
+            time.sleep(0.05)
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
+            self.ranks = sorted(int(word) for word in file.read().split())
+        assert len(self.ranks) == 2, self.ranks
+
+    def rank_number(self, process):
+        with open(f"/proc/{process}/environ", "rb") as file:
+            return int(re.search(rb"OMPI_COMM_WORLD_RANK=(\d+)", file.read())[1])
+
+    def end(self):
+        started = time.monotonic()
+        try:
+            errors = self.process.communicate(timeout=ENDS_WITHIN)[1]
+        finally:
+            self.process.kill()
+        alive = self.ranks
+        while alive and time.monotonic() < started + ENDS_WITHIN:
+            alive = [process for process in alive if os.path.exists(f"/proc/{process}")]
+            time.sleep(0.05)
+        assert not alive, f"ranks {alive} are left\n{errors}"
+        return self.process.returncode, errors, time.monotonic() - started
+
+
+def check_stopped_rank():
+    for which in 0, 1:
+        job = Job(f"stopped-{which}")
+        victim = next(process for process in job.ranks if job.rank_number(process) == which)
+        os.kill(victim, signal.SIGSTOP)
+        code, errors, seconds = job.end()
+        line = next((line for line in errors.splitlines() if "no progress" in line), errors)
+        assert code == 1, f"returned {code}\n{errors}"
+        assert f"[rank {1 - which} of 2, {platform.node()}] no progress for {TIMEOUT} s in " in line, line
+        assert f"rank {which} on this host (process {victim}) is stopped" in line and re.search("sum|agreeing|broadcast|gather", line), line
+        print(f"  rank {which} stopped: the job ended after {seconds:.1f} s: {line}")
+        run(command(job.folder, 2, **{**LONG, "stop_after_steps": 3}), expect=75)
+        steps = [entry["step"] for entry in metrics(job.folder)]
+        assert steps == list(range(1, len(steps) + 1)), "lines of metrics.jsonl are missing or twice there"
+
+
+def check_suspended_job():
+    """A job that the scheduler suspends as a whole for longer than the timeout goes on."""
+    job = Job("suspended")
+    for process in job.ranks:
+        os.kill(process, signal.SIGSTOP)
+    time.sleep(2 * TIMEOUT)
+    before = len(metrics(job.folder))
+    for process in job.ranks:
+        os.kill(process, signal.SIGCONT)
+    end = time.monotonic() + 60
+    while len(metrics(job.folder)) < before + 5:
+        assert job.process.poll() is None, job.process.stderr.read()
+        assert time.monotonic() < end, "no step after the pause"
+        time.sleep(0.05)
+    job.process.send_signal(signal.SIGUSR1)
+    code, errors, _ = job.end()
+    assert code == 75, f"returned {code}\n{errors}"
+
+
+def check_killed_rank():
+    """kill -9 of one rank: mpirun ends the other at once; neither 0 nor 75."""
+    for which in 0, 1:
+        job = Job(f"killed-{which}")
+        os.kill(next(process for process in job.ranks if job.rank_number(process) == which), signal.SIGKILL)
+        code, errors, seconds = job.end()
+        assert code not in (0, 2, 75), f"returned {code}\n{errors}"
+        assert seconds < TIMEOUT + 5, f"{seconds:.1f} s"
+        print(f"  rank {which} killed: the job ended after {seconds:.1f} s with {code}")
+        run(command(job.folder, 2, **{**LONG, "stop_after_steps": 3}), expect=75)
+
+
+make_images()
+for check in (check_stopped_rank, check_suspended_job, check_killed_rank):
+    check()
+    print(f"{check.__name__} passed", flush=True)
