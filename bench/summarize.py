@@ -1,16 +1,52 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Results of bench/compare_step.py as a Markdown table: summarize.py [FILE...] (default: all of bench/results)."""
+"""Results as Markdown tables: summarize.py [--plot FILE.svg] [FILE...] (default: all of bench/results). A .json file is
+compare_step.py's, a .jsonl file the scaling benchmark's, of which --plot makes a picture."""
 import json
 import pathlib
 import sys
 
-files = [pathlib.Path(name) for name in sys.argv[1:]] or sorted((pathlib.Path(__file__).parent / "results").glob("*.json"))
-print("| device, commit | batch | precision | ranks | views/s | fastest PyTorch | views/s | ratio |")
-print("|---|---|---|---|---|---|---|---|")
-for file in files:
-    result = json.loads(file.read_text(encoding="utf-8"))
-    for entry in result.get("whole_step", []):
-        ratio = entry.get("ratio", entry["views_per_second"] / entry["peer_views_per_second"])
-        print(f"| {result['device']}, {result['commit']} | {entry['batch']} | {entry['precision']} | {entry.get('ranks', 1)} | "
-              f"{entry['views_per_second']:.2f} | {entry['peer']} | {entry['peer_views_per_second']:.2f} | {ratio:.2f} |")
+
+def step_table(results):
+    yield "| device, commit | batch | precision | ranks | views/s | fastest PyTorch | views/s | ratio |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for result in results:
+        for entry in result.get("whole_step", []):
+            ratio = entry.get("ratio", entry["views_per_second"] / entry["peer_views_per_second"])
+            yield (f"| {result['device']}, {result['commit']} | {entry['batch']} | {entry['precision']} | {entry.get('ranks', 1)} | "
+                   f"{entry['views_per_second']:.2f} | {entry['peer']} | {entry['peer_views_per_second']:.2f} | {ratio:.2f} |")
+
+
+def scaling_table(entries):
+    """Seconds are means over ranks, per step; megabytes are one rank's."""
+    names = [name for name in entries[0]["phases"] if name != "checkpoint"]
+    yield "| scaling | ranks | hosts | batch | images/s | efficiency | s/step | " + " | ".join(names) + " | gradients exposed, overlapped | MB/rank |"
+    yield "|" + "---|" * (len(names) + 9)
+    for entry in entries:
+        phases = entry["phases"]
+        megabytes = sum(phase["bytes_per_rank"] for phase in phases.values()) * 1e-6
+        seconds = " | ".join(f"{phases[name]['seconds']:.4f}" for name in names)
+        yield (f"| {entry['kind']} | {entry['ranks']} | {entry['hosts']} | {entry['batch']} | {entry['images_per_second']:.4g} | "
+               f"{100 * entry['efficiency']:.0f} % | {entry['seconds_per_step']:.4f} | {seconds} | "
+               f"{entry['gradients_exposed_s']:.4f}, {entry['gradients_overlapped_s']:.4f} | {megabytes:.2f} |")
+
+
+def main(arguments):
+    plot = None
+    if arguments[:1] == ["--plot"]:
+        plot, arguments = arguments[1], arguments[2:]
+    here = pathlib.Path(__file__).resolve().parent
+    files = [pathlib.Path(name) for name in arguments] or sorted((here / "results").glob("*.json*"))
+    steps = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.suffix == ".json"]
+    scaling = [json.loads(line) for file in files if file.suffix == ".jsonl" for line in file.read_text(encoding="utf-8").splitlines()]
+    for rows in (step_table(steps) if steps else [], scaling_table(scaling) if scaling else []):
+        for row in rows:
+            print(row)
+    if plot:
+        sys.path.insert(0, str(here))
+        from scaling.plot import scaling_plot
+        pathlib.Path(plot).write_text(scaling_plot(scaling), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

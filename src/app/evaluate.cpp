@@ -22,7 +22,7 @@ using Json = nlohmann::ordered_json;
 
 struct Request {
   std::string train, test, json, device = "auto", collectives = "auto";
-  bool share_device = false, untrained = false, raw_pixels = false, quiet = false;
+  bool share_device = false, untrained = false, raw_pixels = false, quiet = false, check_config = false;
   std::int64_t threads = 0;
   evaluate::EncoderOptions encoder;
   evaluate::KnnOptions knn;
@@ -60,6 +60,7 @@ void add_shared_options(CLI::App& command, Request& r) {
       ->capture_default_str();
   command.add_option("--json", r.json, "file that receives the result");
   command.add_flag("--quiet", r.quiet, "the result only");
+  command.add_flag("--check-config", r.check_config, "check the command line and exit");
 }
 
 void add_protocol_options(CLI::App& command, Request& r, bool knn) {
@@ -255,6 +256,7 @@ int evaluate_command(int argc, char** argv, MpiSession& session) {
   if (r.encoder.checkpoint.empty() && !r.untrained && !r.raw_pixels) {
     throw AgreedError("give --checkpoint RUN, --untrained or --raw-pixels", kExitRefused);
   }
+  if (r.check_config) return kExitFinished;
   r.linear.seed = static_cast<std::uint64_t>(r.encoder.seed);
   log::configure(r.quiet ? log::Level::kQuiet : log::Level::kNormal, session.is_root());
   run(r, protocols, session);

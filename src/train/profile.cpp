@@ -69,7 +69,7 @@ void Profile::tell() {
                               trace_of(times, session.rank(), session.host()));
   const auto summaries = session.gather(summary_of_rank(times, session.rank(), session.host()));
   if (session.is_root()) {
-    const ProfileSummary summary = summarize(summaries, config_.batch_size);
+    const ProfileSummary summary = summarize(summaries, config_.batch_size, runtime_.backend.description());
     if (problem.empty()) problem = write(run / "profile.json", summary.json);
     for (const std::string& line : summary.table) log::info(line);
   }

@@ -95,7 +95,7 @@ std::string summary_of_rank(const StepTimes& times, int rank, const std::string&
   return json.dump();
 }
 
-ProfileSummary summarize(const std::vector<std::string>& texts, std::int64_t batch_size) {
+ProfileSummary summarize(const std::vector<std::string>& texts, std::int64_t batch_size, const std::string& device) {
   Json ranks = Json::array();
   for (const std::string& text : texts) ranks.push_back(Json::parse(text));
   double wall = 0;
@@ -107,7 +107,8 @@ ProfileSummary summarize(const std::vector<std::string>& texts, std::int64_t bat
   const double exposed = mean_of(ranks, "gradients_exposed_s");
   const double overlapped = mean_of(ranks, "gradients_overlapped_s");
 
-  Json json = {{"first_step", first},
+  Json json = {{"device", device},
+               {"first_step", first},
                {"steps", steps},
                {"world_size", ranks.size()},
                {"batch_size", batch_size},

@@ -20,7 +20,8 @@ struct ProfileSummary {
   std::vector<std::string> table;  ///< the same for people, line by line
 };
 
-/// @param ranks  summary_of_rank() of every rank, in order
-ProfileSummary summarize(const std::vector<std::string>& ranks, std::int64_t batch_size);
+/// @param ranks   summary_of_rank() of every rank, in order
+/// @param device  rank 0's, for people
+ProfileSummary summarize(const std::vector<std::string>& ranks, std::int64_t batch_size, const std::string& device);
 
 }  // namespace barlow::train

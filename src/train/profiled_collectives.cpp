@@ -18,7 +18,7 @@ void ProfiledCollectives::all_gather(ConstTensorView local, TensorView gathered)
 }
 
 void ProfiledCollectives::begin_all_reduce_sum(TensorView values) {
-  profiler_.gradients_depart();
+  if (world_size() > 1) profiler_.gradients_depart();
   gradients_travel_ = true;
   PhaseScope scope(&profiler_, Phase::kGradientReduction, PhaseScope::Border::kFree);
   scope.add_bytes(bytes_of(values.size_bytes()));

@@ -14,7 +14,8 @@ SKIPPED = 77
 
 
 def main(root):
-    scripts = [str(p.relative_to(root)) for p in files(root, (".sh", ".sbatch")) + [root / ".ci" / "run"]]
+    stubs = sorted((root / "tests/system/jobs/stubs").iterdir())
+    scripts = [str(p.relative_to(root)) for p in [*files(root, (".sh", ".sbatch", ".env")), *stubs, root / ".ci" / "run"]]
     if shutil.which("shellcheck") is None:
         print("skipped: shellcheck is not installed")
         return SKIPPED

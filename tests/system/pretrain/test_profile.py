@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """--profile-steps: the phases add up to the time of the steps, by two clocks; the run is the same with and without it."""
 import json
+import os
 
 from program import FOLDER, command, make_images, metrics, require_same_bits, run, tensors
 
+os.environ["OMP_NUM_THREADS"] = "1"  # threads that wait for a core would be most of a step
 STEPS, WARMUP = 5, 2
 # Steps of some ten milliseconds: what is measured must be larger than what measures it.
 FLAGS = {"image_size": 32, "batch_size": 24, "profile_steps": STEPS, "epochs": 1, "checkpoint_every_minutes": 0}

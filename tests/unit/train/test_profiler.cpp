@@ -135,7 +135,11 @@ TEST_CASE("one rank exchanges no bytes") {
   std::vector<float> memory(100);
   hand.profiler.begin_step(0);
   collectives.all_reduce_sum(TensorView(memory.data(), DType::kF32, {100}));
+  collectives.begin_all_reduce_sum(TensorView(memory.data(), DType::kF32, {100}));
+  hand.now_s += 1;
+  collectives.finish();
   hand.profiler.end_step();
+  CHECK(hand.profiler.times().gradients_in_flight_s == 0);
   CHECK(hand.profiler.times().of(Phase::kBatchNormExchange).bytes == 0);
   CHECK(hand.profiler.times().of(Phase::kBatchNormExchange).calls == 1);
 }
@@ -159,8 +163,9 @@ TEST_CASE("the summary is over ranks and steps, the trace is one rank's") {
     }
     CHECK(bars == 2 * (1 + 2));  // a step and two phases
   }
-  const ProfileSummary summary = summarize(ranks, 10);
+  const ProfileSummary summary = summarize(ranks, 10, "an abacus");
   const auto json = nlohmann::json::parse(summary.json);
+  CHECK(json["device"] == "an abacus");
   CHECK(json["seconds_per_step"] == 2);
   CHECK(json["images_per_second"] == 5);
   CHECK(json["first_step"] == 4);

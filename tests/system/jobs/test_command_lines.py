@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every job script with stand-ins for SLURM's programs: what it starts is accepted by --check-config, and what it asks of SLURM is right.
+
+test_command_lines.py BIN_FOLDER PROJECT
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+BINARIES, PROJECT = sys.argv[1:3]
+STUBS = pathlib.Path(__file__).parent / "stubs"
+FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="barlow-jobs-"))
+LOG = FOLDER / "log"
+JOB = {"SLURM_JOB_ID": "17", "SLURM_JOB_NUM_NODES": "2", "SLURM_NTASKS": "4", "SLURM_TASKS_PER_NODE": "2(x2)", "SLURM_CPUS_PER_TASK": "8",
+       "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_NAME": "some_name", "SLURM_JOB_PARTITION": "main", "SLURM_SUBMIT_DIR": PROJECT}
+PRETRAIN = ["--data", "d.h5", "--output", "run", "--epochs", "3"]
+TINY = ["--architecture", "resnet18", "--stem", "tiny", "--image-size", "24", "--projector", "16-16", "--precision", "fp32", "--workers", "1",
+        "--warmup-epochs", "0", "--quiet"]
+
+
+def submit(script, *arguments, expect=0, **environment):
+    """Runs a script as SLURM would; what it said and the stand-ins' log."""
+    LOG.write_text("")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM", "BARLOW", "STUB"))}
+    clean.update(JOB, BARLOW_BIN=BINARIES, STUB_LOG=str(LOG), PATH=f"{STUBS}:{clean['PATH']}", **environment)
+    result = subprocess.run(["bash", f"{PROJECT}/jobs/{script}.sbatch", *map(str, arguments)], cwd=FOLDER, env=clean, capture_output=True, text=True,
+                            timeout=120, check=False)
+    assert result.returncode == expect, f"{script} returned {result.returncode}, not {expect}\n{result.stdout}{result.stderr}{LOG.read_text()}"
+    return result.stdout + result.stderr, LOG.read_text()
+
+
+def check_pretrain():
+    for script, extra in (("pretrain_cpu", {}), ("pretrain_gpu", {"SLURM_GPUS_ON_NODE": "2"})):
+        text = pathlib.Path(PROJECT, "jobs", f"{script}.sbatch").read_text()
+        for option in "--signal=USR1@300", "--requeue", "--open-mode=append":
+            assert f"#SBATCH {option}\n" in text, f"{script}: no {option}"
+        said, log = submit(script, *PRETRAIN, **extra)
+        assert "epochs = 3" in said and "--mpi=pmix --kill-on-bad-exit=1 --cpu-bind=cores" in log, said + log
+        assert "n[1-2]" in said and "scontrol" not in log and "sbatch" not in log, said + log
+        assert "scontrol requeue 17" in submit(script, *PRETRAIN, expect=75, STUB_CODE="75", **extra)[1]
+        for code in 1, 2, 137:
+            assert "scontrol" not in submit(script, *PRETRAIN, expect=code, STUB_CODE=str(code), **extra)[1], f"{script} comes again after {code}"
+        chained = submit(script, *PRETRAIN, expect=75, STUB_CODE="75", BARLOW_SITE=site("BARLOW_AGAIN=chain"), **extra)[1]
+        for words in ("sbatch --dependency=afterany:17", "--nodes=2", "--ntasks=4", "--time=12:00:00", "--cpus-per-task=8", "--partition=main",
+                      f"jobs/{script}.sbatch --data d.h5"):
+            assert words in chained, f"{words}: {chained}"
+        quiet = submit(script, *PRETRAIN, expect=75, STUB_CODE="75", BARLOW_SITE=site("BARLOW_AGAIN=no"), **extra)[1]
+        assert "scontrol" not in quiet and "sbatch" not in quiet, quiet
+        assert "--no-such-flag" in submit(script, *PRETRAIN, "--no-such-flag", expect=2, **extra)[0]
+    assert "pretrain --device cuda --data" in log_of_gpu()
+    assert "2 tasks on a node with 4 GPUs" in submit("pretrain_gpu", *PRETRAIN, expect=2, SLURM_GPUS_ON_NODE="4")[0]
+    scripts = "".join(path.read_text() for folder in ("jobs", "jobs/lib") for path in pathlib.Path(PROJECT, folder).iterdir() if path.suffix in (".sh", ".sbatch"))
+    assert "NCCL_" not in scripts and "UCX_" not in scripts, "a network's variables are a site's"
+
+
+def log_of_gpu():
+    return submit("pretrain_gpu", *PRETRAIN, SLURM_GPUS_ON_NODE="2")[1]
+
+
+def site(text):
+    path = FOLDER / "site.env"
+    path.write_text(text + "\n")
+    return str(path)
+
+
+def check_sites():
+    log = submit("pretrain_cpu", *PRETRAIN, BARLOW_SITE=site("barlow_wrap=(container)"))[1]
+    assert f"container {BINARIES}/barlow pretrain" in log, log
+    for file in pathlib.Path(PROJECT, "jobs/site").iterdir():
+        submit("pretrain_cpu", *PRETRAIN, expect=3 if file.stem == "container" else 0, BARLOW_SITE=str(file), SCRATCH="/scratch", HOME=str(FOLDER))
+        assert "apptainer exec --bind" in LOG.read_text() or file.stem != "container", LOG.read_text()
+
+
+def check_others():
+    assert "barlow-data pack" in submit("pack_dataset", "folder", "--output", "d.h5")[1]
+    assert "evaluate all --train" in submit("evaluate", "--train", "a.h5", "--test", "b.h5", "--checkpoint", "run")[1]
+    submit("evaluate", "--train", "a.h5", expect=2)
+
+
+def check_ablation():
+    grid = ["--train", "a.h5", "--test", "b.h5", "--output", FOLDER / "grid", "--lambd", "0.001,0.02", "--width", "16,32,64", "--layers", "2", "--batch-size", "12"]
+    (FOLDER / "grid").mkdir()
+    done = FOLDER / "grid" / "lambd0.02-width64-layers2-batch12"
+    done.mkdir()
+    (done / "metrics.jsonl").write_text('{"step":1,"loss":99.5,"x":1}\n{"step":2,"loss":12.25,"x":1}\n')
+    (done / "evaluation.json").write_text(json.dumps([{"protocol": "knn", "top1": 61.5}, {"protocol": "linear", "top1": 70.25}], indent=2))
+    seen = set()
+    for index in range(6):
+        log = submit("ablation", *grid, "--", "--epochs", "4", SLURM_ARRAY_TASK_ID=str(index), SLURM_ARRAY_TASK_COUNT="6")[1]
+        words = log.splitlines()[0].split()
+        width = words[words.index("--projector") + 1].split("-")
+        assert len(width) == 2 and width[0] == width[1] and "evaluate all" in log and words[words.index("--epochs") + 1] == "4", log
+        seen.add((words[words.index("--lambd") + 1], width[0]))
+    assert len(seen) == 6, seen
+    rows = (FOLDER / "grid" / "ablation.md").read_text().splitlines()
+    assert len(rows) == 8 and "| 0.02 | 64 | 2 | 12 | 12.25 | 61.50 | 70.25 |" in rows and sum("not yet" in row for row in rows) == 5, rows
+    assert "--array 0-5" in submit("ablation", *grid, expect=2, SLURM_ARRAY_TASK_ID="0", SLURM_ARRAY_TASK_COUNT="4")[0]
+    assert "unknown argument" in submit("ablation", *grid, "--epochs", "4", expect=2, SLURM_ARRAY_TASK_ID="0")[0]
+    log = submit("ablation", *grid, expect=75, STUB_CODE="75", SLURM_ARRAY_TASK_ID="1", SLURM_ARRAY_TASK_COUNT="6")[1]
+    assert "scontrol requeue 17" in log and "evaluate" not in log, log
+
+
+def check_scaling():
+    arguments = ["--ranks", "1", "--batch-per-rank", "4", "--batch", "4", "--steps", "2", "--size", "40x32", "--images", "20", "--output", FOLDER / "scaling"]
+    said, log = submit("scaling", *arguments, "--", *TINY, STUB_RUNS="1")
+    assert "--nodes=1 --ntasks=1" in log and log.count("srun") == 2, log
+    lines = [json.loads(line) for line in (FOLDER / "scaling" / "scaling.jsonl").read_text().splitlines()]
+    assert [(line["kind"], line["ranks"], line["efficiency"]) for line in lines] == [("weak", 1, 1), ("strong", 1, 1)], lines
+    assert "| weak | 1 |" in said and (FOLDER / "scaling" / "scaling.svg").read_text().startswith("<svg"), said
+    plot = FOLDER / "again.svg"
+    table = subprocess.run([sys.executable, "-B", f"{PROJECT}/bench/summarize.py", "--plot", plot, FOLDER / "scaling" / "scaling.jsonl"], check=True,
+                           capture_output=True, text=True).stdout
+    assert "| strong | 1 |" in table and plot.read_text() == (FOLDER / "scaling" / "scaling.svg").read_text()
+    assert "give --batch-per-rank" in submit("scaling", "--ranks", "1", expect=2)[0]
+
+
+try:
+    for check in check_pretrain, check_sites, check_others, check_ablation, check_scaling:
+        check()
+        print(check.__name__, flush=True)
+finally:
+    shutil.rmtree(FOLDER, ignore_errors=True)
