@@ -63,6 +63,9 @@ class CpuBackend final : public Backend {
   void do_lars_update(std::span<const LarsSegment> segments, const LarsStep& step, In norms, Out values, In gradients,
                       Out momentum, Out compute) override;
 
+  void multiply_unfolded(const Conv2dDesc& desc, In x, In w, bool transpose_w, Out y);
+  void multiply_unfolded_for_filter(const Conv2dDesc& desc, In x, In dy, Out dw);
+
   int num_threads_;
   std::unique_ptr<Primitives> primitives_;
 };

@@ -131,11 +131,11 @@ const dnnl::primitive& Primitives::matmul(const GemmDesc& d, DType ab, DType c) 
   return matmuls_.emplace(key, dnnl::matmul(desc)).first->second;
 }
 
-memory Primitives::scratch(const memory::desc& desc) {
+std::byte* Primitives::scratch(std::size_t size_bytes) {
   constexpr std::size_t kAlignment = 64;
-  if (scratch_.size() < desc.get_size() + kAlignment) scratch_.resize(desc.get_size() + kAlignment);
+  if (scratch_.size() < size_bytes + kAlignment) scratch_.resize(size_bytes + kAlignment);
   const auto address = reinterpret_cast<std::uintptr_t>(scratch_.data());
-  return wrap(desc, scratch_.data() + (kAlignment - address % kAlignment) % kAlignment);
+  return scratch_.data() + (kAlignment - address % kAlignment) % kAlignment;
 }
 
 void Primitives::reorder(memory from, memory to) {

@@ -33,8 +33,8 @@ class Primitives {
   dnnl::memory wrap(const dnnl::memory::desc& desc, const void* data) {
     return {desc, engine_, const_cast<void*>(data)};
   }
-  /// Scratch memory for a tensor, kept between calls; one at a time.
-  dnnl::memory scratch(const dnnl::memory::desc& desc);
+  /// Aligned memory, kept between calls; one use at a time.
+  std::byte* scratch(std::size_t size_bytes);
   void reorder(dnnl::memory from, dnnl::memory to);
 
   static dnnl::memory::data_type type_of(DType dtype);
