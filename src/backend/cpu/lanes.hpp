@@ -4,6 +4,10 @@
 #include <cstdint>
 #include <cstring>
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #include "element.hpp"
 
 // Vectors of 16 numbers in GCC's notation: one AVX-512 register, two of AVX2, four of SSE, as the file that uses
@@ -20,7 +24,6 @@ using Words = std::uint32_t __attribute__((vector_size(64)));
 using Halves = std::uint16_t __attribute__((vector_size(32)));
 using Bytes = std::uint8_t __attribute__((vector_size(16)));
 using Doubles = double __attribute__((vector_size(64)));  ///< 8 numbers
-using HalfFloats = float __attribute__((vector_size(32)));
 
 /// How many of the 16 lanes exist: all, known when compiled, or the rest of a row.
 struct AllLanes {
@@ -49,6 +52,40 @@ BARLOW_INLINE void store_raw(T* to, const Vector& v, Lanes lanes) {
   std::memcpy(to, &v, static_cast<std::size_t>(lanes.count) * sizeof(T));
 }
 
+// Between 8, 16 and 32 bits, 32 and 64: GCC 12 does these in halves of a register, which costs more than the
+// arithmetic. (The masks are all ones: without one GCC 12 warns of its own header's undefined operand.)
+#ifdef __AVX512F__
+BARLOW_INLINE Words widen(const Halves& v) {
+  return reinterpret_cast<Words>(_mm512_maskz_cvtepu16_epi32(0xFFFF, reinterpret_cast<__m256i>(v)));
+}
+BARLOW_INLINE Halves narrow(const Words& v) {
+  return reinterpret_cast<Halves>(_mm512_maskz_cvtepi32_epi16(0xFFFF, reinterpret_cast<__m512i>(v)));
+}
+BARLOW_INLINE Words widen(const Bytes& v) {
+  return reinterpret_cast<Words>(_mm512_maskz_cvtepu8_epi32(0xFFFF, reinterpret_cast<__m128i>(v)));
+}
+BARLOW_INLINE Bytes narrow_to_bytes(const Words& v) {
+  return reinterpret_cast<Bytes>(_mm512_maskz_cvtepi32_epi8(0xFFFF, reinterpret_cast<__m512i>(v)));
+}
+BARLOW_INLINE Doubles low_half(const Floats& v) {
+  return _mm512_maskz_cvtps_pd(0xFF, _mm512_maskz_extractf32x8_ps(0xFF, v, 0));
+}
+BARLOW_INLINE Doubles high_half(const Floats& v) {
+  return _mm512_maskz_cvtps_pd(0xFF, _mm512_maskz_extractf32x8_ps(0xFF, v, 1));
+}
+#else
+BARLOW_INLINE Words widen(const Halves& v) { return __builtin_convertvector(v, Words); }
+BARLOW_INLINE Halves narrow(const Words& v) { return __builtin_convertvector(v, Halves); }
+BARLOW_INLINE Words widen(const Bytes& v) { return __builtin_convertvector(v, Words); }
+BARLOW_INLINE Bytes narrow_to_bytes(const Words& v) { return __builtin_convertvector(v, Bytes); }
+BARLOW_INLINE Doubles low_half(const Floats& v) {
+  return __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), Doubles);
+}
+BARLOW_INLINE Doubles high_half(const Floats& v) {
+  return __builtin_convertvector(__builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15), Doubles);
+}
+#endif
+
 /// Lanes that do not exist read as zero.
 template <class Lanes>
 BARLOW_INLINE Floats load(const float* from, Lanes lanes) {
@@ -56,7 +93,7 @@ BARLOW_INLINE Floats load(const float* from, Lanes lanes) {
 }
 template <class Lanes>
 BARLOW_INLINE Floats load(const BFloat16* from, Lanes lanes) {
-  return reinterpret_cast<Floats>(__builtin_convertvector(load_raw<Halves>(from, lanes), Words) << 16);
+  return reinterpret_cast<Floats>(widen(load_raw<Halves>(from, lanes)) << 16);
 }
 template <class Lanes>
 BARLOW_INLINE void save(float* to, const Floats& v, Lanes lanes) {
@@ -68,7 +105,7 @@ BARLOW_INLINE void save(BFloat16* to, const Floats& v, Lanes lanes) {
   const Words bits = reinterpret_cast<Words>(v);
   const Words rounded = bits + 0x7FFF + ((bits >> 16) & 1);
   const Words result = v == v ? rounded : bits | 0x400000;
-  store_raw(to, __builtin_convertvector(result >> 16, Halves), lanes);
+  store_raw(to, narrow(result >> 16), lanes);
 }
 /// As the element type holds it.
 BARLOW_INLINE Floats as_stored(const float*, const Floats& v) { return v; }
@@ -76,17 +113,6 @@ BARLOW_INLINE Floats as_stored(const BFloat16*, const Floats& v) {
   BFloat16 stored[kLanes];
   save(stored, v, AllLanes{});
   return load(stored, AllLanes{});
-}
-
-BARLOW_INLINE Doubles low_half(const Floats& v) {
-  HalfFloats half;
-  std::memcpy(&half, &v, sizeof half);
-  return __builtin_convertvector(half, Doubles);
-}
-BARLOW_INLINE Doubles high_half(const Floats& v) {
-  HalfFloats half;
-  std::memcpy(&half, reinterpret_cast<const float*>(&v) + 8, sizeof half);
-  return __builtin_convertvector(half, Doubles);
 }
 
 }  // namespace

@@ -27,30 +27,35 @@ BARLOW_INLINE void sum_columns(const T* row, std::int64_t first, std::int64_t ch
   }
 }
 
-/// Sums of x and of x^2, in f64 throughout: the variance is their difference, which cancels where the mean is large.
-/// Four rows at a time share one pass over the sums.
+/// Sums of x and of x^2 over `kRows` rows of sixteen channels, in f64 throughout: the variance is their difference,
+/// which cancels where the mean is large.
+template <int kRows, class T>
+BARLOW_INLINE void add_rows(const T* x, std::int64_t channels, double* sum, double* square) {
+  Doubles low_sum{}, high_sum{}, low_square{}, high_square{};
+  for (int r = 0; r < kRows; ++r) {
+    const Floats v = load(x + r * channels, AllLanes{});
+    const Doubles low = low_half(v), high = high_half(v);
+    low_sum += low;
+    high_sum += high;
+    low_square += low * low;
+    high_square += high * high;
+  }
+  add_to(sum, low_sum);
+  add_to(sum + 8, high_sum);
+  add_to(square, low_square);
+  add_to(square + 8, high_square);
+}
+
+/// A few rows at a time share one pass over the sums.
 template <class T>
 void sum_run(const T* x, std::int64_t rows, std::int64_t channels, double* sum, double* square) {
+  constexpr int kRows = 8;
   std::int64_t row = 0;
-  for (; row + 4 <= rows; row += 4) {
+  for (; row + kRows <= rows; row += kRows) {
     const T* first = x + row * channels;
     std::int64_t c = 0;
-    for (; c + kLanes <= channels; c += kLanes) {
-      Doubles low_sum{}, high_sum{}, low_square{}, high_square{};
-      for (int r = 0; r < 4; ++r) {
-        const Floats v = load(first + r * channels + c, AllLanes{});
-        const Doubles low = low_half(v), high = high_half(v);
-        low_sum += low;
-        high_sum += high;
-        low_square += low * low;
-        high_square += high * high;
-      }
-      add_to(sum + c, low_sum);
-      add_to(sum + c + 8, high_sum);
-      add_to(square + c, low_square);
-      add_to(square + c + 8, high_square);
-    }
-    for (int r = 0; r < 4; ++r) sum_columns(first + r * channels, c, channels, sum, square);
+    for (; c + kLanes <= channels; c += kLanes) add_rows<kRows>(first + c, channels, sum + c, square + c);
+    for (int r = 0; r < kRows; ++r) sum_columns(first + r * channels, c, channels, sum, square);
   }
   for (; row < rows; ++row) sum_columns(x + row * channels, 0, channels, sum, square);
 }
@@ -154,29 +159,37 @@ void pool_row(const MaxPoolDesc& d, const T* image, std::int64_t p, T* y, std::u
             }
           }
           save(y + q * d.C + c, best, lanes);
-          store_raw(argmax + q * d.C + c, __builtin_convertvector(at, Bytes), lanes);
+          store_raw(argmax + q * d.C + c, narrow_to_bytes(at), lanes);
         });
   }
 }
 
-/// The outputs whose windows hold position `at` of an axis: [first, last).
-struct Covering {
-  std::int64_t first, last;
+/// The outputs whose windows hold a position of an axis, [first, last), while the position goes up.
+class Covering {
+ public:
+  Covering(const MaxPoolDesc& d, std::int64_t outputs) : d_(d), outputs_(outputs) {}
 
-  Covering(std::int64_t at, const MaxPoolDesc& d, std::int64_t outputs)
-      : first(larger_of(0, (at + d.padding - d.window) / d.stride)),
-        last(smaller_of(outputs, (at + d.padding) / d.stride + 1)) {
-    while (first < last && first * d.stride - d.padding + d.window <= at) ++first;
+  void move_to(std::int64_t at) {
+    while (last < outputs_ && start(last) <= at) ++last;
+    while (first < last && start(first) + d_.window <= at) ++first;
   }
+  std::int64_t first = 0, last = 0;
+
+ private:
+  std::int64_t start(std::int64_t output) const { return output * d_.stride - d_.padding; }
+
+  const MaxPoolDesc& d_;
+  std::int64_t outputs_;
 };
 
 /// One row of inputs gathers from the windows that hold it.
 template <class T>
 void pool_grad_row(const MaxPoolDesc& d, const T* dy, const std::uint8_t* argmax, std::int64_t h, T* dx) {
   const std::int64_t Q = d.Q();
-  const Covering rows(h, d, d.P());
+  Covering rows(d, d.P()), columns(d, Q);
+  rows.move_to(h);
   for (std::int64_t w = 0; w < d.W; ++w) {
-    const Covering columns(w, d, Q);
+    columns.move_to(w);
     for_lanes(
         d.C, [&](std::int64_t c, auto lanes) __attribute__((always_inline)) {
           Floats sum{};
@@ -185,7 +198,7 @@ void pool_grad_row(const MaxPoolDesc& d, const T* dy, const std::uint8_t* argmax
               const auto position =
                   static_cast<std::uint32_t>((h - p * d.stride + d.padding) * d.window + w - q * d.stride + d.padding);
               const std::int64_t i = (p * Q + q) * d.C + c;
-              const Words chosen = __builtin_convertvector(load_raw<Bytes>(argmax + i, lanes), Words);
+              const Words chosen = widen(load_raw<Bytes>(argmax + i, lanes));
               sum += chosen == position ? load(dy + i, lanes) : Floats{};
             }
           }
