@@ -88,6 +88,7 @@ def main():
     parser.add_argument("--config", required=True, type=pathlib.Path, help="the recipe")
     parser.add_argument("--output", required=True, type=pathlib.Path, help="safetensors file of the backbone")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16: autocast")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1, help="processes that make views")
     parser.add_argument("--max-steps", type=int, default=0, help="stop early, to time a step")
@@ -99,8 +100,9 @@ def main():
     images = read_idx(a.images)
     per_epoch = len(images) // c["batch-size"]
     total = max(1, round(c["epochs"] * per_epoch))
-    reference = Reference(c, total, round(c["warmup-epochs"] * per_epoch), torch.float32)
+    reference = Reference(c, total, round(c["warmup-epochs"] * per_epoch), torch.float32, autocast=a.precision == "bf16")
     initialize(reference)
+    reference.backbone.to(memory_format=torch.channels_last)
     loader = torch.utils.data.DataLoader(Views(images, c), c["batch-size"], shuffle=True, drop_last=True, num_workers=a.workers)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
@@ -116,7 +118,7 @@ def main():
             if step == (a.max_steps or total):
                 break
     write_backbone(a.output, reference.backbone)
-    print(json.dumps({"program": "pytorch", "torch": torch.__version__, "seed": a.seed, "steps": step, "seconds": round(time.monotonic() - start, 1),
+    print(json.dumps({"program": "pytorch", "torch": torch.__version__, "precision": a.precision, "seed": a.seed, "steps": step, "seconds": round(time.monotonic() - start, 1),
                       "loss": round(on + off, 3)}))
 
 

@@ -10,7 +10,9 @@ from torch import nn
 class Reference:
     """Model, LARS and schedule from a run's configuration; parameters carry the names that barlow's files use."""
 
-    def __init__(self, configuration, total_steps, warmup_steps, dtype=torch.float64):
+    def __init__(self, configuration, total_steps, warmup_steps, dtype=torch.float64, autocast=False):
+        """@param autocast  the network, not the loss, in bf16 where PyTorch's autocast has it so."""
+        self.autocast = autocast
         self.configuration = configuration
         self.total_steps, self.warmup_steps = total_steps, warmup_steps
         self.backbone = self._backbone().to(dtype)
@@ -58,7 +60,9 @@ class Reference:
         c = self.configuration
         self.model.zero_grad()
         views = torch.as_tensor(views).to(self.dtype).permute(0, 1, 4, 2, 3).contiguous()
-        z1, z2 = (self.projector(self.backbone(view)) for view in views)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
+            z1, z2 = (self.projector(self.backbone(view)) for view in views)
+        z1, z2 = z1.to(self.dtype), z2.to(self.dtype)
         correlation = self.bn(z1).T @ self.bn(z2) / views.shape[1]
         diagonal = torch.diagonal(correlation)
         on = (1 - diagonal).pow(2).sum()
