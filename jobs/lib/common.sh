@@ -3,12 +3,16 @@
 # What the job scripts share. Sourced by them, from BARLOW_HOME: SLURM runs a copy of the script from elsewhere.
 # A script may set barlow_preset (whose programs) and barlow_srun (more options of srun) before.
 
+export BARLOW_HOME # a job that this one submits has another folder of submission
+
 # Words before every program, such as a container's; a site file may set it.
 barlow_wrap=()
 # Names of modules, partitions and interfaces are a site's: BARLOW_SITE is a file of jobs/site or one of your own.
 if [ -n "${BARLOW_SITE:-}" ]; then
+  set +u # modules' shell functions are not all written for it
   # shellcheck source=jobs/site/example.env
   source "$BARLOW_SITE"
+  set -u
 fi
 barlow_bin=${BARLOW_BIN:-$BARLOW_HOME/build/${barlow_preset:-cpu-release}/bin}
 if [ ${#barlow_wrap[@]} -eq 0 ] && [ ! -x "$barlow_bin/barlow" ]; then
@@ -17,8 +21,10 @@ if [ ${#barlow_wrap[@]} -eq 0 ] && [ ! -x "$barlow_bin/barlow" ]; then
 fi
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1} # newer SLURMs do not hand it on to srun
 
-# srun with its options and the container's words; one process per task, and if one dies, the others end too.
-barlow_launch=(srun --mpi="${BARLOW_MPI:-pmix}" --kill-on-bad-exit=1 ${barlow_srun[@]+"${barlow_srun[@]}"})
+# srun with its options and the container's words; one process per task. A stopped run's tasks leave with 75, one after the other: with
+# --kill-on-bad-exit the first to leave would have the others killed, and the step would end with a signal's code instead. A task that
+# crashes has the others ended by MPI, through PMIx; --wait is for what is left.
+barlow_launch=(srun --mpi="${BARLOW_MPI:-pmix}" --kill-on-bad-exit=0 --wait=60 ${barlow_srun[@]+"${barlow_srun[@]}"})
 
 # launch PROGRAM ARGUMENT... : barlow or barlow-data on the job's tasks. The log says what was run, where, and from which commit.
 launch() {
@@ -32,25 +38,32 @@ launch() {
 # go_on_later CODE ARGUMENT... : after a stop on request (75), the job comes again: requeued, or as a job of its own that waits
 # for this one (BARLOW_AGAIN=chain, for sites without requeue), or not at all (BARLOW_AGAIN=no). Any other code ends it.
 go_on_later() {
-  local code=$1
+  local code=$1 job=$SLURM_JOB_ID
   shift
   [ "$code" -eq 75 ] || exit "$code"
+  # One job of an array has the whole array's number, too.
+  if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID; fi
   case ${BARLOW_AGAIN:-requeue} in
-    requeue) scontrol requeue "$SLURM_JOB_ID" ;;
-    chain) chain "$@" ;;
+    requeue) scontrol requeue "$job" ;;
+    chain) chain "$job" "$@" ;;
     *) echo "job: stopped with a checkpoint; submit it again to go on" ;;
   esac
   exit 75
 }
 
-# chain ARGUMENT... : the same job again, after this one; what was asked of sbatch on its command line has to be asked again.
+# What a job that follows asks for, and where SLURM keeps it; what was not asked for is not set.
+barlow_chained=(nodes:SLURM_JOB_NUM_NODES ntasks:SLURM_NTASKS ntasks-per-node:SLURM_NTASKS_PER_NODE cpus-per-task:SLURM_CPUS_PER_TASK
+  gpus-per-node:SLURM_GPUS_ON_NODE mem:SLURM_MEM_PER_NODE mem-per-cpu:SLURM_MEM_PER_CPU partition:SLURM_JOB_PARTITION
+  account:SLURM_JOB_ACCOUNT qos:SLURM_JOB_QOS array:SLURM_ARRAY_TASK_ID)
+
+# chain JOB ARGUMENT... : the same job again, after this one; what was asked of sbatch on its command line has to be asked again.
 chain() {
-  local again=(--dependency="afterany:$SLURM_JOB_ID" --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_NTASKS")
-  again+=(--time="$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%l)" --job-name="$SLURM_JOB_NAME")
-  if [ -n "${SLURM_CPUS_PER_TASK:-}" ]; then again+=(--cpus-per-task="$SLURM_CPUS_PER_TASK"); fi
-  if [ -n "${SLURM_JOB_PARTITION:-}" ]; then again+=(--partition="$SLURM_JOB_PARTITION"); fi
-  if [ -n "${SLURM_JOB_ACCOUNT:-}" ]; then again+=(--account="$SLURM_JOB_ACCOUNT"); fi
-  if [ -n "${SLURM_GPUS_ON_NODE:-}" ]; then again+=(--gpus-per-node="$SLURM_GPUS_ON_NODE"); fi
-  if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then again+=(--array="$SLURM_ARRAY_TASK_ID"); fi
+  local job=$1 again=() option name
+  shift
+  again=(--dependency="afterany:$job" --job-name="$SLURM_JOB_NAME" --time="$(squeue --noheader --jobs="$job" --format=%l)")
+  for option in "${barlow_chained[@]}"; do
+    name=${option#*:}
+    if [ -n "${!name:-}" ]; then again+=("--${option%%:*}=${!name}"); fi
+  done
   sbatch "${again[@]}" "$BARLOW_HOME/jobs/${barlow_script:?}.sbatch" "$@"
 }

@@ -47,10 +47,10 @@ point() {
   point_name=lambd$point_lambd-width$point_width-layers$point_layers-batch$point_batch
 }
 
-# choose_point NUMBER JOBS : the point of this job, and point_flags for barlow pretrain.
+# choose_point NUMBER JOBS : the point of this job, and point_flags for barlow pretrain. An array of one job is a point that comes again.
 choose_point() {
   local projector layer
-  if [ "$1" -ge "$num_points" ] || [ "$2" -ne "$num_points" ]; then
+  if [ "$1" -ge "$num_points" ] || { [ "$2" -ne "$num_points" ] && [ "$2" -ne 1 ]; }; then
     grid_refuse "the grid has $num_points points and the array $2 jobs: submit it with --array 0-$((num_points - 1))"
   fi
   point "$1"

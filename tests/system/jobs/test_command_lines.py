@@ -39,15 +39,19 @@ def check_pretrain():
         for option in "--signal=USR1@300", "--requeue", "--open-mode=append":
             assert f"#SBATCH {option}\n" in text, f"{script}: no {option}"
         said, log = submit(script, *PRETRAIN, **extra)
-        assert "epochs = 3" in said and "--mpi=pmix --kill-on-bad-exit=1 --cpu-bind=cores" in log, said + log
+        assert "epochs = 3" in said and "--mpi=pmix --kill-on-bad-exit=0 --wait=60 --cpu-bind=cores" in log, said + log
         assert "n[1-2]" in said and "scontrol" not in log and "sbatch" not in log, said + log
         assert "scontrol requeue 17" in submit(script, *PRETRAIN, expect=75, STUB_CODE="75", **extra)[1]
         for code in 1, 2, 137:
             assert "scontrol" not in submit(script, *PRETRAIN, expect=code, STUB_CODE=str(code), **extra)[1], f"{script} comes again after {code}"
         chained = submit(script, *PRETRAIN, expect=75, STUB_CODE="75", BARLOW_SITE=site("BARLOW_AGAIN=chain"), **extra)[1]
-        for words in ("sbatch --dependency=afterany:17", "--nodes=2", "--ntasks=4", "--time=12:00:00", "--cpus-per-task=8", "--partition=main",
+        for words in ("sbatch --dependency=afterany:17 ", "--nodes=2", "--ntasks=4", "--time=12:00:00", "--cpus-per-task=8", "--partition=main",
                       f"jobs/{script}.sbatch --data d.h5"):
             assert words in chained, f"{words}: {chained}"
+        assert "--ntasks-per-node" not in chained and "--mem" not in chained, chained
+        asked = {"SLURM_NTASKS_PER_NODE": "2", "SLURM_MEM_PER_NODE": "4000", "SLURM_JOB_QOS": "long", "SLURM_NTASKS": ""}
+        chained = submit(script, *PRETRAIN, expect=75, STUB_CODE="75", BARLOW_SITE=site("BARLOW_AGAIN=chain"), **asked, **extra)[1]
+        assert "--ntasks-per-node=2" in chained and "--mem=4000" in chained and "--qos=long" in chained and "--ntasks=" not in chained, chained
         quiet = submit(script, *PRETRAIN, expect=75, STUB_CODE="75", BARLOW_SITE=site("BARLOW_AGAIN=no"), **extra)[1]
         assert "scontrol" not in quiet and "sbatch" not in quiet, quiet
         assert "--no-such-flag" in submit(script, *PRETRAIN, "--no-such-flag", expect=2, **extra)[0]
@@ -99,9 +103,13 @@ def check_ablation():
     rows = (FOLDER / "grid" / "ablation.md").read_text().splitlines()
     assert len(rows) == 8 and "| 0.02 | 64 | 2 | 12 | 12.25 | 61.50 | 70.25 |" in rows and sum("not yet" in row for row in rows) == 5, rows
     assert "--array 0-5" in submit("ablation", *grid, expect=2, SLURM_ARRAY_TASK_ID="0", SLURM_ARRAY_TASK_COUNT="4")[0]
+    assert "--array 0-5" in submit("ablation", *grid, expect=2, SLURM_ARRAY_TASK_ID="6", SLURM_ARRAY_TASK_COUNT="1")[0]
     assert "unknown argument" in submit("ablation", *grid, "--epochs", "4", expect=2, SLURM_ARRAY_TASK_ID="0")[0]
-    log = submit("ablation", *grid, expect=75, STUB_CODE="75", SLURM_ARRAY_TASK_ID="1", SLURM_ARRAY_TASK_COUNT="6")[1]
-    assert "scontrol requeue 17" in log and "evaluate" not in log, log
+    second = {"SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "1"}
+    log = submit("ablation", *grid, expect=75, STUB_CODE="75", SLURM_ARRAY_TASK_COUNT="6", **second)[1]
+    assert "scontrol requeue 17_1\n" in log and "evaluate" not in log, log  # 17 would be the whole array, points that are done included
+    log = submit("ablation", *grid, expect=75, STUB_CODE="75", SLURM_ARRAY_TASK_COUNT="1", BARLOW_SITE=site("BARLOW_AGAIN=chain"), **second)[1]
+    assert "--dependency=afterany:17_1 " in log and "--array=1 " in log, log
 
 
 def check_scaling():
