@@ -40,6 +40,7 @@ def check_pretrain():
             assert f"#SBATCH {option}\n" in text, f"{script}: no {option}"
         said, log = submit(script, *PRETRAIN, **extra)
         assert "epochs = 3" in said and "--mpi=pmix --kill-on-bad-exit=0 --wait=60 --cpu-bind=cores" in log, said + log
+        assert "fence tree\n" in log and "fence ring\n" in submit(script, *PRETRAIN, BARLOW_SITE=site("SLURM_PMIX_FENCE=ring"), **extra)[1], log
         assert "n[1-2]" in said and "scontrol" not in log and "sbatch" not in log, said + log
         assert "scontrol requeue 17" in submit(script, *PRETRAIN, expect=75, STUB_CODE="75", **extra)[1]
         for code in 1, 2, 137:
