@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/train/checkpoint.hpp"
 
+#include <charconv>
+#include <string_view>
+
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/train/hdf5_file.hpp"
@@ -16,6 +19,8 @@ constexpr const char* kSkippedBatches = "skipped_batches";
 constexpr const char* kNewest = "checkpoint.h5";
 constexpr const char* kPrevious = "checkpoint.previous.h5";
 constexpr const char* kTemporary = "checkpoint.h5.tmp";
+constexpr const char* kDamaged = "checkpoint.damaged.h5";
+constexpr const char* kMilestone = "checkpoint.epoch-";
 
 /// The flat tensors that a checkpoint holds, of a store or of a copy.
 struct FlatTensors {
@@ -76,7 +81,25 @@ void write_checkpoint(const std::filesystem::path& path, const StateCopy& state)
 std::filesystem::path milestone_name(std::int64_t epoch) {
   std::string number = std::to_string(epoch);
   number.insert(0, number.size() < 4 ? 4 - number.size() : 0, '0');
-  return "checkpoint.epoch-" + number + ".h5";
+  return kMilestone + number + ".h5";
+}
+
+/// Of the largest epoch; empty if there is none.
+std::filesystem::path latest_milestone(const std::filesystem::path& run) {
+  std::filesystem::path latest;
+  std::int64_t latest_epoch = -1;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(run, error)) {
+    const std::string name = entry.path().filename().string();
+    const std::string_view prefix = kMilestone;
+    if (!name.starts_with(prefix)) continue;
+    std::int64_t epoch = -1;
+    const auto [rest, code] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), epoch);
+    if (code != std::errc() || std::string_view(rest) != ".h5" || epoch <= latest_epoch) continue;
+    latest = entry.path();
+    latest_epoch = epoch;
+  }
+  return latest;
 }
 
 RunState read_state(const Hdf5File& file, const std::filesystem::path& path) {
@@ -103,7 +126,8 @@ RunState read_state(const Hdf5File& file, const std::filesystem::path& path) {
 }  // namespace
 
 bool CheckpointFolder::has_checkpoint() const {
-  return std::filesystem::exists(run_ / kNewest) || std::filesystem::exists(run_ / kPrevious);
+  return std::filesystem::exists(run_ / kNewest) || std::filesystem::exists(run_ / kPrevious) ||
+         !latest_milestone(run_).empty();
 }
 
 void CheckpointFolder::save(const StateCopy& state, std::int64_t milestone_epoch) const {
@@ -129,7 +153,8 @@ void CheckpointFolder::remove_leftovers() const {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(run_, error)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with("checkpoint.") && name.ends_with(".h5.tmp")) std::filesystem::remove(entry.path(), error);
+    if ((name.starts_with("checkpoint.") && name.ends_with(".h5.tmp")) || name == "snapshot.h5.tmp")
+      std::filesystem::remove(entry.path(), error);
   }
 }
 
@@ -141,27 +166,45 @@ void CheckpointFolder::fail_whole(const std::string& reason) const {
 }
 
 template <class Read>
-RunState CheckpointFolder::read_newest(Read&& read) const {
-  if (std::filesystem::exists(run_ / kNewest)) {
+CheckpointFolder::Found CheckpointFolder::read_newest(Read&& read) const {
+  const auto newest = run_ / kNewest;
+  auto fallback = run_ / kPrevious;
+  if (std::filesystem::exists(newest)) {
     try {
-      return read(run_ / kNewest);
+      return {read(newest), newest};
     } catch (const DataError& error) {
-      if (!std::filesystem::exists(run_ / kPrevious)) fail_whole(error.what());
+      if (!std::filesystem::exists(fallback)) fail_whole(error.what());
       log::warning(std::string(error.what()) + "; going back to " + kPrevious);
     }
+  } else if (!std::filesystem::exists(fallback)) {
+    fallback = latest_milestone(run_);
+    log::warning("run \"" + run_.string() + "\" has lost its " + kNewest + "; going on from " +
+                 fallback.filename().string());
   }
   try {
-    return read(run_ / kPrevious);
+    return {read(fallback), fallback};
   } catch (const DataError& error) {
     fail_whole(error.what());
   }
 }
 
 RunState CheckpointFolder::load(nn::ParameterStore& store, Backend& backend) const {
-  return read_newest([&](const std::filesystem::path& path) { return read_checkpoint(path, store, backend); });
+  return read_newest([&](const std::filesystem::path& path) { return read_checkpoint(path, store, backend); }).state;
 }
 
-RunState CheckpointFolder::load_state() const { return read_newest(read_checkpoint_state); }
+RunState CheckpointFolder::load_to_go_on(nn::ParameterStore& store, Backend& backend) const {
+  const Found found =
+      read_newest([&](const std::filesystem::path& path) { return read_checkpoint(path, store, backend); });
+  if (const auto newest = run_ / kNewest; found.file != newest && std::filesystem::exists(newest)) {
+    std::error_code error;
+    std::filesystem::rename(newest, run_ / kDamaged, error);
+    if (error) throw StorageError("cannot rename \"" + newest.string() + "\": " + error.message());
+    log::warning("the damaged " + std::string(kNewest) + " is kept as " + kDamaged);
+  }
+  return found.state;
+}
+
+RunState CheckpointFolder::load_state() const { return read_newest(read_checkpoint_state).state; }
 
 RunState read_checkpoint(const std::filesystem::path& path, nn::ParameterStore& store, Backend& backend) {
   require_seal(path);

@@ -51,7 +51,7 @@ std::optional<RunState> restore(const RestoreRequest& request, const Runtime& ru
   collectively(session, [&] {
     if (!exists) return begin_anew(request.config, store, runtime.backend);
     if (!session.is_root()) return;
-    state = request.checkpoints.load(store, runtime.backend);
+    state = request.checkpoints.load_to_go_on(store, runtime.backend);
     require_same_run(state, request);
   });
   if (!exists) return std::nullopt;

@@ -24,7 +24,12 @@ class CheckpointFolder {
   void save(const StateCopy& state, std::int64_t milestone_epoch = 0) const;
   /// Reads the newest checkpoint that is whole, with a warning if that is not the newest. @throws DataError if none is;
   /// ConfigError if it is of another format.
+  /// Where there is neither a newest nor a previous one, the latest milestone counts, with a warning.
   RunState load(nn::ParameterStore& store, Backend& backend) const;
+  /// As load(), for the job that goes on with the run and saves into it: a damaged newest file is set aside as
+  /// `checkpoint.damaged.h5`. The next save() would put it over the one whole checkpoint that is left, and a kill
+  /// before the second of its renames would leave none. @throws StorageError if it cannot be renamed
+  RunState load_to_go_on(nn::ParameterStore& store, Backend& backend) const;
   /// The state alone, of the newest checkpoint.
   RunState load_state() const;
   /// Removes the temporary files of a job that was killed while it wrote them.
@@ -32,8 +37,12 @@ class CheckpointFolder {
   const std::filesystem::path& path() const { return run_; }
 
  private:
+  struct Found {
+    RunState state;
+    std::filesystem::path file;
+  };
   template <class Read>
-  RunState read_newest(Read&& read) const;
+  Found read_newest(Read&& read) const;
   [[noreturn]] void fail_whole(const std::string& reason) const;
 
   std::filesystem::path run_;

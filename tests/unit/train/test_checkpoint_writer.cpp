@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <filesystem>
+#include <fstream>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/log.hpp"
 #include "barlow/train/checkpoint_writer.hpp"
 #include "small_run.hpp"
 #include "support/catch.hpp"
@@ -68,11 +70,52 @@ TEST_CASE("a checkpoint that cannot be written costs nothing but itself") {
 
 TEST_CASE("what a killed job left is removed, and nothing else") {
   const TemporaryFolder folder("barlow-writer");
-  for (const char* name : {"checkpoint.h5.tmp", "checkpoint.epoch-0003.h5.tmp", "checkpoint.h5", "notes.tmp"})
-    std::filesystem::create_directory(folder.path / name);
+  const std::vector<std::string> left = {"checkpoint.h5.tmp", "checkpoint.epoch-0003.h5.tmp", "snapshot.h5.tmp"};
+  for (const std::string& name : left) std::filesystem::create_directory(folder.path / name);
+  for (const char* name : {"checkpoint.h5", "notes.tmp"}) std::filesystem::create_directory(folder.path / name);
   CheckpointFolder(folder.path).remove_leftovers();
-  CHECK_FALSE(std::filesystem::exists(folder.path / "checkpoint.h5.tmp"));
-  CHECK_FALSE(std::filesystem::exists(folder.path / "checkpoint.epoch-0003.h5.tmp"));
+  for (const std::string& name : left) CHECK_FALSE(std::filesystem::exists(folder.path / name));
   CHECK(std::filesystem::exists(folder.path / "checkpoint.h5"));
   CHECK(std::filesystem::exists(folder.path / "notes.tmp"));
+}
+
+TEST_CASE("a damaged newest checkpoint never takes the place of the last whole one") {
+  const TemporaryFolder folder("barlow-writer");
+  const auto newest = folder.path / "checkpoint.h5", previous = folder.path / "checkpoint.previous.h5";
+  log::configure(log::Level::kNormal, false);
+  SmallRun run;
+  const CheckpointFolder checkpoints(folder.path);
+  CheckpointWriter writer(checkpoints, run.store, *run.backend);
+  for (const int step : {1, 2}) writer.begin(run.set(step), {});
+  writer.wait();
+  std::filesystem::resize_file(newest, 1000);
+  CHECK(checkpoints.load_state().step == 1);
+  CHECK(std::filesystem::exists(newest));  // who only reads changes nothing
+  CHECK(checkpoints.load_to_go_on(run.store, *run.backend).step == 1);
+  CHECK_FALSE(std::filesystem::exists(newest));
+  CHECK(std::filesystem::file_size(folder.path / "checkpoint.damaged.h5") == 1000);
+  writer.begin(run.set(3), {});
+  writer.wait();
+  CHECK(read_checkpoint_state(previous).step == 1);
+  CHECK(read_checkpoint_state(newest).step == 3);
+  log::configure(log::Level::kNormal, true);
+}
+
+TEST_CASE("a run that has only milestones left goes on from the latest") {
+  const TemporaryFolder folder("barlow-writer");
+  log::configure(log::Level::kNormal, false);
+  SmallRun run;
+  const CheckpointFolder checkpoints(folder.path);
+  CHECK_FALSE(checkpoints.has_checkpoint());
+  {
+    CheckpointWriter writer(checkpoints, run.store, *run.backend);
+    for (const int epoch : {9999, 10000, 2}) writer.begin(run.set(epoch), {.look = {}, .milestone_epoch = epoch});
+  }
+  std::ofstream(folder.path / "checkpoint.epoch-99999.h5.tmp") << "of a killed job";
+  for (const char* name : {"checkpoint.h5", "checkpoint.previous.h5"}) std::filesystem::remove(folder.path / name);
+  CHECK(checkpoints.has_checkpoint());
+  CHECK(checkpoints.load_to_go_on(run.store, *run.backend).step == 10000);
+  std::filesystem::resize_file(folder.path / "checkpoint.epoch-10000.h5", 1000);
+  CHECK_THROWS_AS(checkpoints.load_state(), DataError);
+  log::configure(log::Level::kNormal, true);
 }
