@@ -12,21 +12,33 @@
 #include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
+#include "storage.hpp"
 
 namespace barlow::train {
 namespace {
 
-/// The lines of steps up to `steps_done`; a last line cut short by a kill is dropped too.
+/// The lines of steps up to `steps_done`. A last line cut short by a kill goes without a word; others that cannot be
+/// read are told of.
 std::string lines_up_to(const std::filesystem::path& path, std::int64_t steps_done) {
   std::string kept;
+  std::int64_t unreadable = 0, passed_over = 0;
   std::ifstream input(path);
   for (std::string line; std::getline(input, line);) {
     const auto object = nlohmann::json::parse(line, nullptr, false);
-    if (!object.is_object() || object.value("step", INT64_MAX) > steps_done) break;
+    if (!object.is_object() || !object.contains("step") || !object["step"].is_number_integer()) {
+      ++passed_over;
+      continue;
+    }
+    if (object["step"] > steps_done) break;
+    unreadable += std::exchange(passed_over, 0);
     kept += line + "\n";
+  }
+  if (unreadable > 0) {
+    log::warning(fmt::format("\"{}\": {} lines cannot be read and are left out", path.string(), unreadable));
   }
   return kept;
 }
@@ -36,15 +48,15 @@ std::string lines_up_to(const std::filesystem::path& path, std::int64_t steps_do
 MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t steps_done) : path_(path) {
   const std::string kept = lines_up_to(path, steps_done);
   const std::filesystem::path temporary = path.string() + ".tmp";
-  {
+  try {
     std::ofstream output(temporary, std::ios::trunc);
     output << kept;
-    if (!output.flush()) {
-      const int code = errno;
-      std::error_code ignored;
-      std::filesystem::remove(temporary, ignored);
-      throw StorageError("cannot write \"" + temporary.string() + "\": " + std::strerror(code));
-    }
+    if (!output.flush()) throw StorageError("cannot write \"" + temporary.string() + "\": " + std::strerror(errno));
+    flush_file(temporary);  // else a power cut after the rename could leave neither file's lines
+  } catch (const StorageError&) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    throw;
   }
   std::filesystem::rename(temporary, path);
   file_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);

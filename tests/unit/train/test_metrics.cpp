@@ -37,6 +37,17 @@ TEST_CASE("a resumed run neither repeats nor loses lines") {
   std::filesystem::remove(path);
 }
 
+TEST_CASE("a line that cannot be read takes none of the others with it") {
+  const auto path = std::filesystem::temp_directory_path() / ("barlow-metrics-" + std::to_string(getpid()) + ".jsonl");
+  std::ofstream(path) << "{\"step\": 1}\n{\"step\"\n[2]\n{\"step\": \"x\"}\n{\"step\": 3}\n{\"step\": 4}\n";
+  { const MetricsFile file(path, 3); }
+  std::ifstream input(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(input, line);) lines.push_back(line);
+  CHECK(lines == std::vector<std::string>{"{\"step\": 1}", "{\"step\": 3}"});
+  std::filesystem::remove(path);
+}
+
 TEST_CASE("lines wait while the file cannot be written, and none is lost or cut") {
   const auto path = std::filesystem::temp_directory_path() / ("barlow-metrics-" + std::to_string(getpid()) + ".jsonl");
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
