@@ -21,8 +21,14 @@ void require_run(const fs::path& run) {
     throw ConfigError("\"" + run.string() + "\" has no config.toml; give the --output folder of barlow pretrain");
 }
 
-double seconds_since_write(const fs::path& file) {
-  return std::chrono::duration<double>(fs::file_time_type::clock::now() - fs::last_write_time(file)).count();
+/// Of the newest checkpoint; a job that writes one may be between its two renames.
+double seconds_since_checkpoint(const fs::path& run) {
+  for (const char* name : {"checkpoint.h5", "checkpoint.previous.h5"}) {
+    std::error_code error;
+    const auto written = fs::last_write_time(run / name, error);
+    if (!error) return std::chrono::duration<double>(fs::file_time_type::clock::now() - written).count();
+  }
+  return -1;
 }
 
 void print_status(const fs::path& run) {
@@ -45,8 +51,8 @@ void print_status(const fs::path& run) {
     return;
   }
   const train::RunState state = checkpoints.load_state();
-  fmt::print("checkpoint   step {}, {} ago\n", state.step,
-             train::to_duration(seconds_since_write(run / "checkpoint.h5")));
+  const double age = seconds_since_checkpoint(run);
+  fmt::print("checkpoint   step {}{}\n", state.step, age >= 0 ? ", " + train::to_duration(age) + " ago" : "");
   fmt::print("restarts     {}\n", state.restarts);
 }
 
