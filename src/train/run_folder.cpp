@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/log.hpp"
 
 namespace barlow::train {
 namespace {
@@ -32,6 +33,9 @@ std::string first_line(const fs::path& path) {
   return line.empty() ? "another job" : line;
 }
 
+/// Some file systems lock nothing, Lustre without its mount option `flock` for one.
+bool is_without_locks(int code) { return code == ENOSYS || code == EOPNOTSUPP || code == ENOLCK; }
+
 }  // namespace
 
 RunLock::RunLock(const fs::path& run) {
@@ -39,12 +43,16 @@ RunLock::RunLock(const fs::path& run) {
   file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (file_ < 0) throw ConfigError("--output: cannot write \"" + path.string() + "\": " + std::strerror(errno));
   if (flock(file_, LOCK_EX | LOCK_NB) != 0) {
-    const bool held = errno == EWOULDBLOCK;
-    const std::string reason = std::strerror(errno);
-    close(file_);
-    if (!held) throw StorageError("cannot lock \"" + path.string() + "\": " + reason);
-    throw ConfigError("run \"" + run.string() + "\" is in use by " + first_line(path) +
-                      "; wait for it, end it with `barlow stop " + run.string() + "`, or give another --output");
+    const int code = errno;
+    if (!is_without_locks(code)) {
+      close(file_);
+      if (code != EWOULDBLOCK) throw StorageError("cannot lock \"" + path.string() + "\": " + std::strerror(code));
+      throw ConfigError("run \"" + run.string() + "\" is in use by " + first_line(path) +
+                        "; wait for it, end it with `barlow stop " + run.string() + "`, or give another --output");
+    }
+    log::warning("cannot lock \"" + path.string() + "\": " + std::strerror(code) +
+                 "; a second job in this folder would not be refused, and `barlow status` and `barlow stop` do not see "
+                 "this one");
   }
   const std::string content = this_process() + "\n";
   if (ftruncate(file_, 0) != 0 || write(file_, content.data(), content.size()) < 0) {

@@ -8,8 +8,8 @@
 namespace barlow::train {
 
 /// A run folder belongs to one job at a time. The lock is the operating system's, on the file `lock` in the folder: it
-/// ends with its process, however that ends, and leaves nothing to clean up. The file says who holds it. Used by one
-/// rank.
+/// ends with its process, however that ends, and leaves nothing to clean up. The file says who holds it. Where the file
+/// system has no locks, a warning takes their place. Used by one rank.
 class RunLock {
  public:
   /// @throws ConfigError naming the holder, or the file that cannot be written.
