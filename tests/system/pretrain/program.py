@@ -2,11 +2,14 @@
 """What the tests of `barlow pretrain` share: a small set of images, a small model, and how a run is started."""
 import atexit
 import json
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 try:
     import h5py
@@ -63,3 +66,57 @@ def require_same_bits(first, second, what):
 
 def metrics(run_folder):
     return [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
+
+
+MEASURED = ("images_per_second", "loader_wait_share", "seconds_left", "time")
+
+
+def finished(folder):
+    """What two runs of one command must have in common, bit for bit: the last checkpoint and milestones, weights, lines."""
+    left = [path.name for path in folder.glob("*.tmp")]
+    assert not left, f"{folder.name} is left with {left}"
+    checkpoints = {}
+    for path in [folder / "checkpoint.h5", *folder.glob("checkpoint.epoch-*.h5")]:
+        checkpoints |= {f"{path.name}/{name}": values for name, values in tensors(path).items()}
+        with h5py.File(path) as opened:
+            for name in "num_batches_tracked", "data_fingerprint", "loss_scale", "loss_scale_steady_steps":
+                checkpoints[f"{path.name}/{name}"] = np.asarray(opened.attrs[name])
+    lines = [{key: value for key, value in line.items() if key not in MEASURED} for line in metrics(folder)]
+    return checkpoints, (folder / "backbone.safetensors").read_bytes(), lines
+
+
+def require_same_run(folder, reference):
+    checkpoints, weights, lines = finished(folder)
+    require_same_bits(reference[0], checkpoints, folder.name)
+    assert weights == reference[1], f"{folder.name}: other final weights"
+    assert [line["step"] for line in lines] == list(range(1, len(reference[2]) + 1)), f"{folder.name}: steps {[line['step'] for line in lines]}"
+    for line, expected in zip(lines, reference[2]):
+        assert line == expected, f"{folder.name}: {line}, expected {expected}"
+
+
+def wait_until(condition, seconds, what, pause=0.005):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(pause)
+
+
+def ranks_of(mpirun):
+    """The process ids of its ranks; empty while it has started none, or when it is over."""
+    try:
+        with open(f"/proc/{mpirun.pid}/task/{mpirun.pid}/children", encoding="ascii") as file:
+            return sorted(int(word) for word in file.read().split())
+    except FileNotFoundError:
+        return []
+
+
+def is_alive(process):
+    return os.path.exists(f"/proc/{process}")
+
+
+def kill_processes(processes):
+    for process in processes:
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has just finished

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from program import FOLDER, command, make_images, metrics, run
+from program import FOLDER, command, is_alive, make_images, metrics, ranks_of, run
 
 TIMEOUT = 4
 # The watchdog's turn, its grace for the other ranks' lines, and mpirun's for its children.
@@ -25,8 +25,7 @@ class Job:
         while not (self.folder / "checkpoint.h5").exists():
             assert self.process.poll() is None and time.monotonic() < end, "no checkpoint within a minute"
             time.sleep(0.05)
-        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
-            self.ranks = sorted(int(word) for word in file.read().split())
+        self.ranks = ranks_of(self.process)
         assert len(self.ranks) == 2, self.ranks
 
     def rank_number(self, process):
@@ -41,7 +40,7 @@ class Job:
             self.process.kill()
         alive = self.ranks
         while alive and time.monotonic() < started + ENDS_WITHIN:
-            alive = [process for process in alive if os.path.exists(f"/proc/{process}")]
+            alive = [process for process in alive if is_alive(process)]
             time.sleep(0.05)
         assert not alive, f"ranks {alive} are left\n{errors}"
         return self.process.returncode, errors, time.monotonic() - started

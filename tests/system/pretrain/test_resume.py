@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run that is stopped or killed anywhere and started again ends with the bits of one that was left alone."""
-import os
+"""A run that is stopped anywhere, or damaged, and started again ends with the bits of one that was left alone. Kills: tests/soak."""
 import random
 import shutil
 import signal
@@ -9,33 +8,11 @@ import time
 import zlib
 
 import h5py
-from program import FOLDER, STEPS_PER_EPOCH, command, make_images, metrics, require_same_bits, run, tensors
+from program import BARLOW, FOLDER, STEPS_PER_EPOCH, command, finished, make_images, require_same_run, run, tensors, wait_until
 
 TOTAL = 2 * STEPS_PER_EPOCH
 # Two ranks; what a checkpoint costs must not hide the steps between, so one every second step.
 FLAGS = {"ranks": 2, "checkpoint_every_steps": 2}
-
-
-def finished(name):
-    folder = FOLDER / name
-    assert not list(folder.glob("*.tmp")), f"{name} leaves temporary files"
-    return tensors(folder / "checkpoint.h5"), (folder / "backbone.safetensors").read_bytes(), metrics(folder)
-
-
-def require_same_run(name, reference):
-    checkpoint, weights, lines = finished(name)
-    require_same_bits(reference[0], checkpoint, name)
-    assert weights == reference[1], f"{name}: other final weights"
-    assert [line["step"] for line in lines] == list(range(1, TOTAL + 1)), f"{name}: steps {[line['step'] for line in lines]}"
-    for line, expected in zip(lines, reference[2]):
-        assert line["loss"] == expected["loss"], f"{name}: another loss at step {line['step']}"
-
-
-def wait_until(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.005)
 
 
 def lines_of(name):
@@ -50,7 +27,7 @@ def check_stops(reference):
             run(command(FOLDER / name, **FLAGS, stop_after_steps=steps), expect=75)
         assert tensors(FOLDER / name / "checkpoint.h5")["step"] == sum(stops)
         run(command(FOLDER / name, **FLAGS))
-        require_same_run(name, reference)
+        require_same_run(FOLDER / name, reference)
 
 
 def check_signals(reference):
@@ -72,43 +49,33 @@ def check_signals(reference):
     assert reference
 
 
-def kill_ranks(mpirun):
-    """kill -9 of the ranks themselves, as a node that fails does, and of mpirun."""
-    with open(f"/proc/{mpirun.pid}/task/{mpirun.pid}/children", encoding="ascii") as file:
-        ranks = [int(word) for word in file.read().split()]
-    for process in ranks:
-        try:
-            os.kill(process, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it has just finished
-    mpirun.kill()
-    mpirun.wait()
-    wait_until(lambda: not any(os.path.exists(f"/proc/{process}") for process in ranks), 10, "a killed rank lives")
-
-
-def check_kills(reference):
-    """kill -9 at moments spread over the run: in a step, in a checkpoint, between two renames."""
-    source = random.Random(5)
-    for attempt in range(5):
-        name = f"killed-{attempt}"
-        words = command(FOLDER / name, 2, checkpoint_every_steps=1)
-        for _ in range(2):
-            before = lines_of(name)
-            with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-                target = min(TOTAL, before + 1 + source.randrange(3))
-                wait_until(lambda: lines_of(name) >= target or process.poll() is not None, 60, f"{name}: no step in a minute")
-                time.sleep(source.random() * 0.05)
-                if process.poll() is None:
-                    kill_ranks(process)
-        run(words)
-        require_same_run(name, reference)
-
-
 def reseal(path):
     """The seal of a file that a test has changed on purpose: as an older or newer program would have written it."""
     content = path.read_bytes()
     line = f"barlow checkpoint: {len(content)} bytes, those after byte 512 have CRC-32 {zlib.crc32(content[512:]):08x}\n"
     path.write_bytes(line.encode().ljust(512, b"\0") + content[512:])
+
+
+def check_random_damage(begun):
+    """The program's own reader, where tests/unit/train/test_damage.cpp has 1,000 cases: back to the one before, or refused; nothing else."""
+    source = random.Random(3)
+    folder = FOLDER / "random"
+    folder.mkdir()
+    shutil.copy(begun / "config.toml", folder)
+    files = {name: (begun / name).read_bytes() for name in ("checkpoint.h5", "checkpoint.previous.h5")}
+    for attempt in range(24):
+        damaged = list(files)[:1 + attempt % 2]
+        for name, content in files.items():
+            place = source.randrange(len(content))
+            changed = content[:place] if source.random() < 0.5 else content[:place] + bytes([content[place] ^ 1 << source.randrange(8)]) + content[place + 1:]
+            (folder / name).write_bytes(changed if name in damaged else content)
+        result = subprocess.run([BARLOW, "status", folder], capture_output=True, text=True, timeout=60, check=False)
+        said = result.stdout + result.stderr
+        if len(damaged) == 1:
+            assert result.returncode == 0 and "checkpoint   step 4" in said and "damaged" in said, f"{result.returncode}\n{said}"
+        else:
+            assert result.returncode == 2 and "no checkpoint of this run is whole" in said and "step" not in result.stdout, f"{result.returncode}\n{said}"
+    shutil.rmtree(folder)
 
 
 def check_damage(reference):
@@ -128,13 +95,20 @@ def check_damage(reference):
         if name in ("flipped", "empty"):
             errors = run(command(FOLDER / name, **FLAGS))
             assert "checkpoint.previous.h5" in errors and "damaged" in errors, errors
-            require_same_run(name, reference)
+            assert (FOLDER / name / "checkpoint.damaged.h5").exists(), errors
+            require_same_run(FOLDER / name, reference)
             continue
         previous.write_bytes(way(bytearray(previous.read_bytes())))
         errors = run(command(FOLDER / name, **FLAGS), expect=2)
         assert "no checkpoint of this run is whole" in errors and "--output" in errors, errors
+    check_random_damage(begun)
 
     newest = begun / "checkpoint.h5"
+    whole_file = newest.read_bytes()
+    newest.write_bytes(whole_file[512:])  # what format 1 was: HDF5 without a seal
+    errors = run(command(begun, **FLAGS), expect=2)
+    assert "checkpoint format 1" in errors and "--initial-weights" in errors, errors
+    newest.write_bytes(whole_file)
     with h5py.File(newest, "r+") as file:
         file.attrs["format_version"] = 99
     reseal(newest)
@@ -144,14 +118,14 @@ def check_damage(reference):
         file.attrs["format_version"] = 2
     reseal(newest)
     run(command(begun, **FLAGS))
-    require_same_run("damaged", reference)
+    require_same_run(begun, reference)
 
 
 make_images()
 run(command(FOLDER / "reference", **FLAGS))
-whole = finished("reference")
-assert whole[0]["step"] == TOTAL and len(whole[2]) == TOTAL
-for check in (check_stops, check_signals, check_kills, check_damage):
+whole = finished(FOLDER / "reference")
+assert whole[0]["checkpoint.h5/step"] == TOTAL and len(whole[2]) == TOTAL
+for check in (check_stops, check_signals, check_damage):
     started = time.monotonic()
     check(whole)
     print(f"{check.__name__}: {time.monotonic() - started:.1f} s", flush=True)

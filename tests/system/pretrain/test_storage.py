@@ -67,6 +67,17 @@ def check_milestones():
         run([BARLOW, "evaluate", "knn", "--train", DATA, "--test", DATA, "--checkpoint", path, "--k", "3", "--quiet"])
     assert "keep-every = 2" in (folder / "config.toml").read_text()
 
+    # As a job leaves it that is killed between the two renames of a checkpoint; then with milestones only.
+    weights = (folder / "backbone.safetensors").read_bytes()
+    (folder / "checkpoint.h5").replace(folder / "checkpoint.previous.h5")
+    said = subprocess.run([BARLOW, "status", folder], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert f"checkpoint   step {5 * STEPS_PER_EPOCH}, " in said, said
+    (folder / "checkpoint.previous.h5").unlink()
+    errors = run(command(folder, 2, epochs=5, keep_every=2, checkpoint_every_steps=3))
+    assert "going on from checkpoint.epoch-0004.h5" in errors and f"going on after step {4 * STEPS_PER_EPOCH}" in errors, errors
+    assert (folder / "backbone.safetensors").read_bytes() == weights, "other weights"
+    assert [line["step"] for line in metrics(folder)] == list(range(1, 5 * STEPS_PER_EPOCH + 1)), "lines of metrics.jsonl are missing or twice there"
+
 
 def check_full_disk():
     disk = FOLDER / "disk"
