@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Results as Markdown tables: summarize.py [--plot FILE.svg] [FILE...] (default: all of bench/results). A .json file is
-compare_step.py's, a .jsonl file the scaling benchmark's, of which --plot makes a picture."""
+compare_step.py's or checkpoint/measure.py's, a .jsonl file the scaling benchmark's, of which --plot makes a picture."""
 import json
 import pathlib
 import sys
@@ -15,6 +15,16 @@ def step_table(results):
             ratio = entry.get("ratio", entry["views_per_second"] / entry["peer_views_per_second"])
             yield (f"| {result['device']}, {result['commit']} | {entry['batch']} | {entry['precision']} | {entry.get('ranks', 1)} | "
                    f"{entry['views_per_second']:.2f} | {entry['peer']} | {entry['peer_views_per_second']:.2f} | {ratio:.2f} |")
+
+
+def checkpoint_table(results):
+    yield "| device, commit | ranks | batch | step, s | checkpoint | every | step's ratio | waits, s | written in, s (alone) | costs, s | ratio every 10 min |"
+    yield "|" + "---|" * 11
+    for result in results:
+        for entry in result.get("checkpoint", []):
+            yield (f"| {result['device']}, {result['commit']} | {entry['ranks']} | {entry['batch']} | {entry['step_s_without']:.2f} | {entry['bytes'] * 1e-9:.2f} GB | "
+                   f"{entry['every_steps']} steps | {entry['ratio']:.3f} | {entry['snapshot_s']:.2f} | {entry['write_s']:.1f} ({entry['write_alone_s']:.1f}) | "
+                   f"{entry['cost_s']:.2f} | {entry['ratio_at_interval']:.4f} |")
 
 
 def scaling_table(entries):
@@ -37,9 +47,10 @@ def main(arguments):
         plot, arguments = arguments[1], arguments[2:]
     here = pathlib.Path(__file__).resolve().parent
     files = [pathlib.Path(name) for name in arguments] or sorted((here / "results").glob("*.json*"))
-    steps = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.suffix == ".json"]
+    results = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.suffix == ".json"]
+    steps, checkpoints = ([result for result in results if key in result] for key in ("whole_step", "checkpoint"))
     scaling = [json.loads(line) for file in files if file.suffix == ".jsonl" for line in file.read_text(encoding="utf-8").splitlines()]
-    for rows in (step_table(steps) if steps else [], scaling_table(scaling) if scaling else []):
+    for rows in (step_table(steps) if steps else [], checkpoint_table(checkpoints) if checkpoints else [], scaling_table(scaling) if scaling else []):
         for row in rows:
             print(row)
     if plot:
