@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What checkpoints beside training cost: the same training by turns without and with them; bench/README.md defines the numbers.
 
-    bench/checkpoint/measure.py [--batch 16 --steps 20 --every 8 --rounds 2] [-- FLAGS of barlow pretrain]
+    bench/checkpoint/measure.py [--batch 8 --steps 18 --every 8 --rounds 2] [-- FLAGS of barlow pretrain]
 
-Writes bench/results/DEVICE-COMMIT-checkpoint.json. The disk measured is that of --folder. The defaults take four minutes on two cores.
+Writes bench/results/DEVICE-COMMIT-checkpoint.json. The disk measured is that of --folder. The defaults take two minutes on two cores.
 """
 import argparse
 import json
@@ -29,8 +29,8 @@ ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=16, help="images per step; an image is two views")
-    parser.add_argument("--steps", type=int, default=20, help="steps that are timed in a start, after two of warm-up")
+    parser.add_argument("--batch", type=int, default=8, help="images per step; an image is two views")
+    parser.add_argument("--steps", type=int, default=18, help="steps that are timed in a start, after two of warm-up")
     parser.add_argument("--every", type=int, default=8, help="steps between checkpoints; more than one takes to be written")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--precision", default="bf16")
@@ -70,10 +70,11 @@ def look_at(request, profile, trace, messages):
     alone, beside = written[-1], written[:len(begun)]  # the last one is awaited by a run that stops
     if len(begun) != (request.steps + WARMUP - 1) // request.every or len(written) != len(begun) + 1:
         sys.exit(f"{len(begun)} checkpoints were begun and {len(written)} written in the steps that were timed\n{messages}")
-    if max(beside) > request.every * statistics.median(seconds for _, seconds in steps):
-        sys.exit(f"a checkpoint took {max(beside)} s to be written, longer than --every {request.every} steps")
     busy = lambda at, seconds: any(at < first + waited + write and first < at + seconds for (first, waited), write in zip(begun, beside))
-    quiet = statistics.median(seconds for at, seconds in steps if not busy(at, seconds))
+    undisturbed = [seconds for at, seconds in steps if not busy(at, seconds)]
+    if len(undisturbed) < 3:
+        sys.exit(f"checkpoints took {max(beside)} s to be written: give more --every, so that steps between them are undisturbed")
+    quiet = statistics.median(undisturbed)
     extra = sum(seconds - quiet for at, seconds in steps if busy(at, seconds)) / len(begun)
     return {"snapshot_s": statistics.mean(waited for _, waited in begun), "write_s": statistics.mean(beside), "write_alone_s": alone,
             "quiet_step_s": quiet, "cost_s": extra}
