@@ -33,10 +33,23 @@ struct ErrorManager {
   }
 };
 
-[[noreturn]] void fail_truncated(j_decompress_ptr info) {
+/// Ten scans are usual. Each may cost a pass over the whole image and take a dozen bytes, so a small file of very many
+/// would take hours; libjpeg-turbo's own programs have this limit too.
+constexpr int kMaxScans = 500;
+
+[[noreturn]] void fail_with(j_common_ptr info, const char* what) {
   auto* self = reinterpret_cast<ErrorManager*>(info->err);
-  std::snprintf(self->message, sizeof self->message, "the file ends before the image does");
+  std::snprintf(self->message, sizeof self->message, "%s", what);
   std::longjmp(self->jump, 1);
+}
+
+[[noreturn]] void fail_truncated(j_decompress_ptr info) {
+  fail_with(reinterpret_cast<j_common_ptr>(info), "the file ends before the image does");
+}
+
+/// libjpeg calls it once for every row of blocks.
+void limit_scans(j_common_ptr info) {
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) fail_with(info, "it has too many scans");
 }
 
 void set_source(jpeg_decompress_struct& info, jpeg_source_mgr& source, std::span<const std::uint8_t> bytes) {
@@ -74,12 +87,15 @@ struct JpegDecoder::Impl {
   ErrorManager errors;
   jpeg_decompress_struct info{};
   jpeg_source_mgr source{};
+  jpeg_progress_mgr progress{};
   std::vector<std::uint8_t> cmyk_row;
 
   Impl() {
     info.err = errors.install();
     if (setjmp(errors.jump) != 0) throw Error(std::string("libjpeg: ") + errors.message);
     jpeg_create_decompress(&info);
+    progress.progress_monitor = limit_scans;
+    info.progress = &progress;
   }
   ~Impl() { jpeg_destroy_decompress(&info); }
 

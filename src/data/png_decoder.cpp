@@ -19,12 +19,13 @@ namespace {
 /// One PNG file being read. libpng reports errors by longjmp: entry points set the jump and hold no C++ objects.
 class PngReader {
  public:
-  explicit PngReader(std::span<const std::uint8_t> bytes) : rest_(bytes) {
+  explicit PngReader(std::span<const std::uint8_t> bytes) : rest_(bytes), file_bytes_(bytes.size()) {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, on_error, on_warning);
     if (png_ == nullptr) throw Error("libpng cannot start");
     png_info_ = png_create_info_struct(png_);
-    // Ancillary text is not read, and a chunk's declared size must not decide about memory.
-    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, 0);
+    // What is not pixels (-1: known or not) is passed over: a chunk's declared size, or the text that it inflates to,
+    // must not decide about memory.
+    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_set_chunk_malloc_max(png_, png_alloc_size_t{64} << 20);
     png_set_user_limits(png_, 1 << 20, 1 << 20);
     png_set_read_fn(png_, this, on_read);
@@ -39,6 +40,8 @@ class PngReader {
   }
 
   void decode(Image& out) {
+    // Before memory is taken for what a header of 33 bytes says.
+    if (stored_bytes_ / kMaxDeflateRatio > file_bytes_) throw DataError("PNG: the file ends before the image does");
     out.resize(width(), height());
     const std::size_t row_bytes = png_get_rowbytes(png_, png_info_);
     // Interlaced images are complete only after the last pass, so all rows are kept.
@@ -72,6 +75,7 @@ class PngReader {
     png_read_info(png_, png_info_);
     bit_depth_ = png_get_bit_depth(png_, png_info_);
     color_type_ = png_get_color_type(png_, png_info_);
+    stored_bytes_ = png_get_rowbytes(png_, png_info_) * png_get_image_height(png_, png_info_);
     png_set_packing(png_);  // 1, 2 and 4 bits: one value per byte
     num_passes_ = png_set_interlace_handling(png_);
     png_read_update_info(png_, png_info_);
@@ -124,7 +128,10 @@ class PngReader {
     }
   }
 
+  static constexpr std::size_t kMaxDeflateRatio = 1032;  // zlib's technical notes
+
   std::span<const std::uint8_t> rest_;
+  std::size_t file_bytes_, stored_bytes_ = 0;
   png_structp png_ = nullptr;
   png_infop png_info_ = nullptr;
   int bit_depth_ = 8, color_type_ = 0, num_passes_ = 1;
