@@ -15,6 +15,7 @@
 #include <span>
 
 #include "barlow/base/error.hpp"
+#include "barlow/data/hdf5_structure.hpp"
 #include "hdf5_handle.hpp"
 
 namespace barlow::data {
@@ -190,13 +191,15 @@ std::unique_ptr<Shard> open_shard(const std::filesystem::path& path, std::vector
   shard->descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat status {};
   if (shard->descriptor < 0 || fstat(shard->descriptor, &status) != 0) refuse(path, std::strerror(errno));
+  try {
+    require_plain_hdf5(path);  // before HDF5, which would believe it
+  } catch (const DataError& error) {
+    throw DataError(std::string(error.what()) +
+                    "; wanted is what `barlow-data pack` wrote (an interrupted packing must be started again)");
+  }
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   const Hdf5Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
-  if (!file.is_valid()) {
-    refuse(path,
-           "not an HDF5 file, or cut short; --data wants what `barlow-data pack` wrote (an interrupted packing "
-           "must be started again)");
-  }
+  if (!file.is_valid()) refuse(path, "HDF5 cannot open it; pack the set again");
   shard->first = static_cast<std::int64_t>(infos.size());
   ShardReader(*shard, file, status.st_size).read(infos);
   return shard;

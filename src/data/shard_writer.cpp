@@ -32,6 +32,7 @@ Hdf5Handle create_file(const std::filesystem::path& path) {
   const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_meta_block_size(access, 0);
   H5Pset_small_data_block_size(access, 0);
+  H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST);  // the form that hdf5_structure.hpp passes
   errno = 0;
   Hdf5Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
   if (!file.is_valid()) fail(path, errno);

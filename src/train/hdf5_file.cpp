@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "barlow/base/error.hpp"
+#include "barlow/data/hdf5_structure.hpp"
 #include "storage.hpp"
 
 namespace barlow::train {
@@ -72,10 +73,18 @@ std::int64_t checksum_of(ConstTensorView values) {
   throw DataError("\"" + path.string() + "\": " + what);
 }
 
-Handle open_attribute(hid_t file, const std::filesystem::path& path, const std::string& group,
-                      const std::string& name) {
+/// True if the attribute is one value of that class: H5Aread writes as many as the file says, wherever it is told to.
+bool is_scalar(hid_t attribute, H5T_class_t kind) {
+  const Handle space(H5Aget_space(attribute), H5Sclose);
+  const Handle type(H5Aget_type(attribute), H5Tclose);
+  return H5Sget_simple_extent_npoints(space) == 1 && H5Tget_class(type) == kind;
+}
+
+Handle open_attribute(hid_t file, const std::filesystem::path& path, const std::string& group, const std::string& name,
+                      H5T_class_t kind) {
   Handle attribute(H5Aopen_by_name(file, group.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
   if (!attribute.valid()) fail_read(path, "attribute " + name + " of " + group + " is missing");
+  if (!is_scalar(attribute, kind)) fail_read(path, "attribute " + name + " of " + group + " is of another kind");
   return attribute;
 }
 
@@ -106,7 +115,9 @@ Hdf5File Hdf5File::create(const std::filesystem::path& path, std::uint64_t free_
   errno = 0;
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   H5Pset_userblock(creation, free_bytes);
-  const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, H5P_DEFAULT);
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST);  // the form that hdf5_structure.hpp passes
+  const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, access);
   if (id < 0) fail_write(path, "create");
   return {path, id};
 }
@@ -115,6 +126,7 @@ Hdf5File Hdf5File::open(const std::filesystem::path& path) {
   const auto lock = one_thread_at_a_time();
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   if (!std::filesystem::exists(path)) fail_read(path, "no such file");
+  data::require_plain_hdf5(path);  // before HDF5, which would believe it
   const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
   if (id < 0) fail_read(path, "not a complete HDF5 file");
   return {path, id};
@@ -203,7 +215,7 @@ Shape Hdf5File::shape_of(const std::string& name) const {
   Shape shape;
   for (int axis = 0; axis < rank; ++axis)
     shape.append(static_cast<std::int64_t>(extents[static_cast<std::size_t>(axis)]));
-  return shape;
+  return shape;  // the product has been held to the file's size: callers may allocate it
 }
 
 void Hdf5File::read(const std::string& name, TensorView values) const {
@@ -221,7 +233,8 @@ void Hdf5File::read(const std::string& name, TensorView values) const {
   if (H5Aexists(dataset, kChecksum) <= 0) return;
   const Handle attribute(H5Aopen(dataset, kChecksum, H5P_DEFAULT), H5Aclose);
   std::int64_t expected = -1;
-  if (H5Aread(attribute, H5T_NATIVE_INT64, &expected) < 0 || expected != checksum_of(values)) {
+  if (!is_scalar(attribute, H5T_INTEGER) || H5Aread(attribute, H5T_NATIVE_INT64, &expected) < 0 ||
+      expected != checksum_of(values)) {
     fail_read(path_, name + " does not match its checksum; the file is damaged");
   }
 }
@@ -229,7 +242,7 @@ void Hdf5File::read(const std::string& name, TensorView values) const {
 double Hdf5File::read_double(const std::string& group, const std::string& name) const {
   const auto lock = one_thread_at_a_time();
   double value = 0;
-  if (H5Aread(open_attribute(id_, path_, group, name), H5T_NATIVE_DOUBLE, &value) < 0)
+  if (H5Aread(open_attribute(id_, path_, group, name, H5T_FLOAT), H5T_NATIVE_DOUBLE, &value) < 0)
     fail_read(path_, name + " cannot be read");
   return value;
 }
@@ -237,17 +250,16 @@ double Hdf5File::read_double(const std::string& group, const std::string& name) 
 std::int64_t Hdf5File::read_int(const std::string& group, const std::string& name) const {
   const auto lock = one_thread_at_a_time();
   std::int64_t value = 0;
-  if (H5Aread(open_attribute(id_, path_, group, name), H5T_NATIVE_INT64, &value) < 0)
+  if (H5Aread(open_attribute(id_, path_, group, name, H5T_INTEGER), H5T_NATIVE_INT64, &value) < 0)
     fail_read(path_, name + " cannot be read");
   return value;
 }
 
 std::string Hdf5File::read_string(const std::string& group, const std::string& name) const {
   const auto lock = one_thread_at_a_time();
-  const Handle attribute = open_attribute(id_, path_, group, name);
+  const Handle attribute = open_attribute(id_, path_, group, name, H5T_STRING);
   const Handle type(H5Aget_type(attribute), H5Tclose);
-  if (H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) > 0)
-    fail_read(path_, name + " is not a fixed-length string");
+  if (H5Tis_variable_str(type) != 0) fail_read(path_, name + " is not a fixed-length string");
   const std::size_t size = H5Tget_size(type);
   if (size > std::size_t{1} << 24) fail_read(path_, name + " is larger than 16 MiB");
   std::string value(size, '\0');
