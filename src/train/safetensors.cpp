@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "barlow/base/error.hpp"
 
@@ -51,6 +53,12 @@ std::string header_of(std::span<const NamedTensor> tensors) {
   return text;
 }
 
+/// JSON's 2.5, 1e300, -1 and true would all pass for a number of elements.
+std::uint64_t whole_number(const nlohmann::json& value, const std::filesystem::path& path, const std::string& name) {
+  if (!value.is_number_unsigned()) refuse(path, "tensor " + name + " has an extent or offset that is no whole number");
+  return value.get<std::uint64_t>();
+}
+
 DType dtype_of(const std::filesystem::path& path, const std::string& name, const std::string& type_name) {
   for (const TypeName& type : kTypes) {
     if (type_name == type.name) return type.dtype;
@@ -58,33 +66,57 @@ DType dtype_of(const std::filesystem::path& path, const std::string& name, const
   refuse(path, "tensor " + name + " has the unknown type " + type_name);
 }
 
+/// A tensor of the header, not read yet.
+struct Entry {
+  NamedTensor tensor;
+  std::uint64_t first = 0, last = 0;
+};
+
 /// One entry of the header, its extents and offsets checked against the bytes that are there.
-NamedTensor read_entry(const std::filesystem::path& path, const std::string& name, const Json& entry,
-                       std::ifstream& file, std::uint64_t data_start, std::uint64_t data_bytes) {
-  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets")) {
+Entry parse_entry(const std::filesystem::path& path, const std::string& name, const nlohmann::json& entry,
+                  std::uint64_t data_bytes) {
+  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets") ||
+      !entry["shape"].is_array() || !entry["data_offsets"].is_array() || entry["data_offsets"].size() != 2) {
     refuse(path, "tensor " + name + " lacks dtype, shape or data_offsets");
   }
   const DType dtype = dtype_of(path, name, entry["dtype"].get<std::string>());
   Shape shape;
   std::uint64_t size = size_of(dtype);
-  for (const Json& extent : entry["shape"]) {
-    const auto value = extent.get<std::uint64_t>();
+  for (const nlohmann::json& extent : entry["shape"]) {
+    const std::uint64_t value = whole_number(extent, path, name);
     if (shape.rank() == Shape::kMaxRank) refuse(path, "tensor " + name + " has more than 5 extents");
     if (value > INT64_MAX) refuse(path, "tensor " + name + " has a negative extent");
     if (value != 0 && size > data_bytes / value) refuse(path, "tensor " + name + " is larger than the file");
     size *= value;
     shape.append(static_cast<std::int64_t>(value));
   }
-  const auto first = entry["data_offsets"].at(0).get<std::uint64_t>();
-  const auto last = entry["data_offsets"].at(1).get<std::uint64_t>();
+  const std::uint64_t first = whole_number(entry["data_offsets"][0], path, name);
+  const std::uint64_t last = whole_number(entry["data_offsets"][1], path, name);
   if (first > last || last > data_bytes || last - first != size)
     refuse(path, "tensor " + name + " has offsets that do not fit its shape and the file");
-  NamedTensor tensor{name, dtype, shape, std::vector<std::byte>(size)};
-  file.seekg(static_cast<std::streamoff>(data_start + first));
-  if (size > 0 && !file.read(reinterpret_cast<char*>(tensor.data.data()), static_cast<std::streamsize>(size))) {
-    refuse(path, "tensor " + name + " cannot be read");
+  return {{name, dtype, shape, {}}, first, last};
+}
+
+/// The tensors of the header in the order of their bytes, which no two of them share.
+std::vector<Entry> parse_header(const std::filesystem::path& path, const std::string& text, std::uint64_t data_bytes) {
+  // Not Json, which would look through all names for each: a header may have millions.
+  const auto header = nlohmann::json::parse(text, nullptr, false);
+  if (!header.is_object()) refuse(path, "its header is not JSON");
+  std::vector<Entry> entries;
+  for (const auto& [name, entry] : header.items()) {
+    if (name == "__metadata__") continue;
+    try {
+      entries.push_back(parse_entry(path, name, entry, data_bytes));
+    } catch (const nlohmann::json::exception&) {
+      refuse(path, "the entry of tensor " + name + " is malformed");
+    }
   }
-  return tensor;
+  std::sort(entries.begin(), entries.end(),
+            [](const Entry& a, const Entry& b) { return std::pair(a.first, a.last) < std::pair(b.first, b.last); });
+  for (std::size_t i = 1; i < entries.size(); ++i) {
+    if (entries[i].first < entries[i - 1].last) refuse(path, "tensor " + entries[i].tensor.name + " overlaps another");
+  }
+  return entries;
 }
 
 }  // namespace
@@ -125,23 +157,16 @@ std::vector<NamedTensor> read_safetensors(const std::filesystem::path& path) {
   if (header_size > kMaxHeader || header_size > file_size - sizeof header_size)
     refuse(path, "its header is larger than the file");
   std::string text(header_size, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(header_size));
-  const Json header = Json::parse(text, nullptr, false);
-  if (!header.is_object()) refuse(path, "its header is not JSON");
-
+  if (!file.read(text.data(), static_cast<std::streamsize>(header_size))) refuse(path, "its header cannot be read");
   const std::uint64_t data_start = sizeof header_size + header_size;
-  std::uint64_t bytes_read = 0;
   std::vector<NamedTensor> tensors;
-  for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") continue;
-    try {
-      tensors.push_back(read_entry(path, name, entry, file, data_start, file_size - data_start));
-      // Many entries of the same bytes would let a small file ask for any amount of memory.
-      bytes_read += tensors.back().data.size();
-      if (bytes_read > file_size - data_start) refuse(path, "tensor " + name + " overlaps another");
-    } catch (const Json::exception&) {
-      refuse(path, "the entry of tensor " + name + " is malformed");
-    }
+  for (Entry& entry : parse_header(path, text, file_size - data_start)) {
+    std::vector<std::byte>& data = entry.tensor.data;
+    data.resize(entry.last - entry.first);
+    file.seekg(static_cast<std::streamoff>(data_start + entry.first));
+    if (!data.empty() && !file.read(reinterpret_cast<char*>(data.data()), static_cast<std::streamsize>(data.size())))
+      refuse(path, "tensor " + entry.tensor.name + " cannot be read");
+    tensors.push_back(std::move(entry.tensor));
   }
   return tensors;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -41,6 +42,18 @@ TEST_CASE("tensors come back from a safetensors file") {
   std::filesystem::remove(kPath);
 }
 
+TEST_CASE("a header of very many names takes no time that grows with its square") {
+  std::string header = "{";
+  for (int i = 0; i < 200'000; ++i)
+    header += "\"" + std::to_string(i) + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)";
+  header.back() = '}';
+  write_raw(header, "");
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(read_safetensors(kPath).size() == 200'000);
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(15));
+  std::filesystem::remove(kPath);
+}
+
 TEST_CASE("malformed files are refused") {
   const std::string good = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
   write_raw(good, "12345678");
@@ -60,6 +73,14 @@ TEST_CASE("malformed files are refused") {
       R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
       R"({"a":{"dtype":"F32","shape":"x","data_offsets":[0,8]}})",
       R"({"a":{"dtype":5,"shape":[2],"data_offsets":[0]}})",
+      R"({"a":{"dtype":"F32","shape":2,"data_offsets":[0,8]}})",
+      R"({"a":{"dtype":"F32","shape":{"b":2},"data_offsets":[0,8]}})",
+      R"({"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}})",
+      R"({"a":{"dtype":"F32","shape":[1e300],"data_offsets":[0,8]}})",
+      R"({"a":{"dtype":"U8","shape":[true],"data_offsets":[0,1]}})",
+      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0.5,8]}})",
+      R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,8]}})",
+      R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})",
   };
   for (const char* header : bad) {
     write_raw(header, "12345678");
