@@ -2,6 +2,7 @@
 #include "barlow/train/checkpoint.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <string_view>
 
 #include "barlow/base/error.hpp"
@@ -115,8 +116,13 @@ RunState read_state(const Hdf5File& file, const std::filesystem::path& path) {
                  .loss_scale = {.value = file.read_double("/", "loss_scale"),
                                 .steady_steps = file.read_int("/", "loss_scale_steady_steps")},
                  .skipped_batches = {}};
+  if (state.step < 0 || state.restarts < 0 || !(state.loss_scale.value > 0) || !std::isfinite(state.loss_scale.value) ||
+      state.loss_scale.steady_steps < 0) {
+    throw DataError("\"" + path.string() + "\": a count or the loss scale is impossible; the file is damaged");
+  }
   if (file.contains(kSkippedBatches)) {
     const Shape shape = file.shape_of(kSkippedBatches);
+    if (shape.rank() != 1) throw DataError("\"" + path.string() + "\": " + kSkippedBatches + " is no list");
     state.skipped_batches.resize(static_cast<std::size_t>(shape.num_elements()));
     file.read(kSkippedBatches, TensorView(state.skipped_batches.data(), DType::kI64, shape));
   }

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "barlow/base/error.hpp"
 
@@ -20,6 +21,16 @@ Json to_json_object(const PretrainConfig& config) {
   for_each_field(config, [&](const char* flag, const auto& value, Scope, const char*) { object[flag] = value; });
   return object;
 }
+
+/// False for what get_to() would cut to fit or round: 2.5 or 1e300 as a count.
+template <class T>
+bool is_exact(const Json& value, const T&) {
+  if constexpr (!std::is_same_v<T, std::int64_t>) return true;
+  return value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX);
+}
+
+/// The text of a value for messages. Fields hold no lists; one nested a million deep would end dump(), which recurses.
+std::string to_text(const Json& value) { return value.is_structured() ? "a list" : value.dump(); }
 
 /// A TOML basic string.
 std::string quote(const std::string& text) { return Json(text).dump(); }
@@ -217,10 +228,16 @@ PretrainConfig from_json(const std::string& text) {
   if (!object.is_object()) throw DataError("the configuration of a checkpoint is not JSON");
   PretrainConfig config;
   for_each_field(config, [&](const char* flag, auto& value, Scope, const char*) {
+    if (!object.contains(flag)) return;
+    const Json& found = object[flag];
+    const auto fail = [&] {
+      throw DataError(fmt::format("the configuration of a checkpoint has {} = {}", flag, to_text(found)));
+    };
+    if (!is_exact(found, value)) fail();
     try {
-      if (object.contains(flag)) object[flag].get_to(value);
+      found.get_to(value);
     } catch (const Json::exception&) {
-      throw DataError(fmt::format("the configuration of a checkpoint has {} = {}", flag, object[flag].dump()));
+      fail();
     }
   });
   return config;
@@ -240,8 +257,10 @@ std::vector<std::string> contradictions(const std::string& checkpoint_json, cons
   std::vector<std::string> differences;
   for_each_field(config, [&](const char* flag, const auto&, Scope scope, const char*) {
     if (scope != Scope::kRun) return;
-    const Json was = before.is_object() && before.contains(flag) ? before[flag] : Json("(unknown)");
-    if (was != now[flag]) differences.push_back(fmt::format("--{}: was {}, is {}", flag, was.dump(), now[flag].dump()));
+    const bool is_known = before.is_object() && before.contains(flag);
+    if (is_known && before[flag] == now[flag]) return;
+    differences.push_back(
+        fmt::format("--{}: was {}, is {}", flag, is_known ? to_text(before[flag]) : "\"(unknown)\"", now[flag].dump()));
   });
   return differences;
 }

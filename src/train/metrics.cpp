@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -33,7 +34,7 @@ std::string lines_up_to(const std::filesystem::path& path, std::int64_t steps_do
       ++passed_over;
       continue;
     }
-    if (object["step"] > steps_done) break;
+    if (object["step"].get<std::int64_t>() > steps_done) break;
     unreadable += std::exchange(passed_over, 0);
     kept += line + "\n";
   }
@@ -124,7 +125,11 @@ std::optional<StepMetrics> last_metrics(const std::filesystem::path& path) {
       const auto found = object.find(name);
       return found != object.end() && found->is_number() ? found->get<double>() : 0.0;
     };
-    last = StepMetrics{.step = static_cast<std::int64_t>(number("step")),
+    const auto count = [&](const char* name) {
+      constexpr double kExact = 9007199254740992;  // 2^53: every whole number up to it is a double
+      return static_cast<std::int64_t>(std::clamp(number(name), -kExact, kExact));
+    };
+    last = StepMetrics{.step = count("step"),
                        .epoch = number("epoch"),
                        .loss = number("loss"),
                        .on_diagonal = number("on_diagonal"),
@@ -135,14 +140,14 @@ std::optional<StepMetrics> last_metrics(const std::filesystem::path& path) {
                        .gradient_norm = number("gradient_norm"),
                        .images_per_second = number("images_per_second"),
                        .loader_wait_share = number("loader_wait_share"),
-                       .total_steps = static_cast<std::int64_t>(number("total_steps")),
+                       .total_steps = count("total_steps"),
                        .seconds_left = number("seconds_left")};
   }
   return last;
 }
 
 std::string to_duration(double seconds) {
-  const auto s = static_cast<long long>(std::llround(std::max(0.0, seconds)));
+  const auto s = std::llround(std::clamp(seconds, 0.0, 1e15));
   if (s >= 86400) return fmt::format("{} d {:02} h", s / 86400, s % 86400 / 3600);
   if (s >= 3600) return fmt::format("{} h {:02} min", s / 3600, s % 3600 / 60);
   if (s >= 60) return fmt::format("{} min {:02} s", s / 60, s % 60);

@@ -90,3 +90,15 @@ TEST_CASE("every preset resolves") {
   }
   CHECK_THROWS_AS(preset("none"), ConfigError);
 }
+
+TEST_CASE("a checkpoint's configuration is not believed") {
+  for (const char* text : {R"({"seed":1e300})", R"({"seed":2.5})", R"({"seed":18446744073709551615})",
+                           R"({"seed":true})", R"({"quiet":1})", R"({"data":5})", R"({"epochs":"1"})", "[1]", "{"})
+    CHECK_THROWS_AS(from_json(text), DataError);
+  CHECK(from_json(R"({"seed":5,"epochs":2,"unknown":[1]})").seed == 5);
+  // Lists in lists in lists: to print or copy them takes a stack of their depth.
+  constexpr std::size_t kDepth = 1'000'000;
+  const std::string deep = R"({"seed":)" + std::string(kDepth, '[') + std::string(kDepth, ']') + "}";
+  CHECK_THROWS_AS(from_json(deep), DataError);
+  CHECK_FALSE(contradictions(deep, {}).empty());
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <random>
 #include <sstream>
 
@@ -152,4 +153,30 @@ TEST_CASE("a file of the format before is refused with the remedy, not passed ov
     message = error.what();
   }
   CHECK(message.find("--initial-weights") != std::string::npos);
+}
+
+TEST_CASE("impossible counts in a sealed file are refused") {
+  const TemporaryFolder folder("barlow-damage");
+  const CheckpointFolder checkpoints(folder.path);
+  SmallRun run;
+  CheckpointWriter writer(checkpoints, run.store, *run.backend);
+  const auto reads = [&](const RunState& state) {
+    writer.begin(state, {});
+    writer.wait();
+    try {
+      return read_checkpoint_state(folder.path / "checkpoint.h5").step == state.step;
+    } catch (const DataError&) {
+      return false;
+    }
+  };
+  RunState state = run.set(1);
+  CHECK(reads(state));
+  state.step = -1;
+  CHECK_FALSE(reads(state));
+  state = run.set(1), state.restarts = -1;
+  CHECK_FALSE(reads(state));
+  state = run.set(1), state.loss_scale.value = 0;
+  CHECK_FALSE(reads(state));
+  state = run.set(1), state.loss_scale.value = std::numeric_limits<double>::infinity();
+  CHECK_FALSE(reads(state));
 }

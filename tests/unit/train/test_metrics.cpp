@@ -82,6 +82,22 @@ TEST_CASE("lines wait while the file cannot be written, and none is lost or cut"
   std::filesystem::remove(path);
 }
 
+TEST_CASE("a line that is no metrics ends what is kept, and no number is too large") {
+  const auto path = std::filesystem::temp_directory_path() / ("barlow-metrics-" + std::to_string(getpid()) + ".jsonl");
+  for (const char* line :
+       {R"({"step":"one"})", R"({"step":[]})", R"({"step":1e300,"total_steps":-1e300,"seconds_left":1e300})"}) {
+    std::ofstream(path, std::ios::trunc) << R"({"step":1})"
+                                         << "\n"
+                                         << line << "\n";
+    const auto last = last_metrics(path);
+    REQUIRE(last);
+    CHECK_FALSE(to_line(*last).empty());
+    CHECK_NOTHROW(MetricsFile(path, 5));
+    CHECK(std::filesystem::file_size(path) == 11);
+  }
+  std::filesystem::remove(path);
+}
+
 TEST_CASE("durations for people") {
   CHECK(to_duration(12.4) == "12 s");
   CHECK(to_duration(250) == "4 min 10 s");
