@@ -15,6 +15,9 @@ namespace {
 /// The largest array taken into memory: Infinite MNIST's 8 million digits fit, a gzip bomb does not.
 constexpr std::size_t kMaxArrayBytes = std::size_t{8} << 30;
 
+/// Four times Infinite MNIST. A list of images takes a hundred bytes for each, and an image may be one pixel.
+constexpr std::int64_t kMaxImages = 1 << 25;
+
 [[noreturn]] void refuse(const fs::path& path, const std::string& what) {
   throw DataError("\"" + path.string() + "\": " + what);
 }
@@ -148,6 +151,7 @@ Source open_idx(const SourceOptions& options) {
   if (images.dims[1] < 1 || images.dims[2] < 1 || images.dims[1] > kMaxSide || images.dims[2] > kMaxSide)
     refuse(images_path,
            "images of " + std::to_string(images.dims[2]) + "x" + std::to_string(images.dims[1]) + " pixels");
+  if (images.dims[0] > kMaxImages) refuse(images_path, std::to_string(images.dims[0]) + " images are too many");
   std::vector<std::uint8_t> labels;
   if (!labels_path.empty()) {
     const IdxArray array = read_idx(labels_path);

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::int64_t kBlock = 512;
 constexpr std::int64_t kMaxNameBytes = 1 << 16;
+constexpr std::int32_t kMaxClasses = 100'000;
 
 /// A regular file inside an archive: where its bytes lie in the outermost file.
 struct Member {
@@ -166,6 +167,10 @@ std::vector<std::int32_t> number_labels(const fs::path& path, const std::vector<
     for (const std::string& line : lines) labels.push_back(std::stoi(line));
     const auto [low, high] = std::minmax_element(labels.begin(), labels.end());
     const std::int32_t base = *low == 0 ? 0 : 1;
+    // Each number up to the highest is a class: one line must not decide about memory.
+    if (*high > kMaxClasses)
+      throw DataError("\"" + path.string() + "\": label " + std::to_string(*high) + "; at most " +
+                      std::to_string(kMaxClasses) + " classes can be numbered, use words");
     for (std::int32_t c = 0; c <= *high - base; ++c) class_names.push_back(std::to_string(c));
     for (std::int32_t& label : labels) label -= base;
     return labels;
