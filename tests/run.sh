@@ -36,6 +36,20 @@ cmake --preset asan >/dev/null
 cmake --build --preset asan -j "$jobs" --target unit_tests
 run_ctest asan
 
+# A few seconds of fuzzing for every reader of untrusted bytes; tests/fuzz/README.md has the long form.
+if ! command -v clang++ >/dev/null; then
+  echo "skipped: fuzzing (no clang++ here)"
+  skipped=$((skipped + 1))
+else
+  cmake --preset fuzz >/dev/null
+  cmake --build --preset fuzz -j "$jobs"
+  if tests/fuzz/run.py --seconds 4; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1)) failures+=("tests/fuzz/run.py (build/fuzz/findings)")
+  fi
+fi
+
 # The CUDA flavour needs no GPU to be built; its plans are checked without one, and what needs one is skipped.
 if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ]; then
   echo "skipped: the CUDA flavour (no nvcc here)"

@@ -5,8 +5,11 @@
 build_packages=(g++ cmake ninja-build pkg-config git libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev ocl-icd-opencl-dev
   libturbojpeg0-dev libpng-dev zlib1g-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev)
 test_packages=(catch2 slurm-wlm shellcheck clang-format python3-numpy python3-h5py python3-torch python3-torchvision python3-pil
-  libopenblas0-pthread)
+  libopenblas0-pthread clang)
 sample_packages=(dataset-fashion-mnist)
+
+# The fuzzers need clang's runtime: a package of its own, but on Ubuntu 22.04 a part of clang's.
+grep -q '^UBUNTU_CODENAME=jammy' /etc/os-release 2>/dev/null || test_packages+=(libclang-rt-dev)
 
 # Ubuntu names libjpeg's headers differently.
 if grep -q '^ID=ubuntu' /etc/os-release 2>/dev/null; then
