@@ -39,7 +39,7 @@ std::unique_ptr<Collectives> make_collectives(const MpiSession& session, Backend
                       kExitRefused);
   if (on_host && options.kind == "nccl")
     throw AgreedError("--collectives nccl: NCCL exchanges between GPUs; use --collectives mpi", kExitRefused);
-  if (session.world_size() == 1) return make_self_collectives();
+  if (session.world_size() == 1) return std::make_unique<SelfCollectives>(1, &backend);
   if (on_host) return std::make_unique<MpiCollectives>(session);
   if (!options.share_device) check_devices(session, backend);
   const bool staged = options.kind == "mpi" || (options.kind == "auto" && options.share_device);

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "barlow/backend/backend.hpp"
 #include "barlow/comm/collectives.hpp"
 
 namespace barlow {
@@ -10,12 +11,15 @@ namespace barlow {
 /// One rank: every sum is complete as it stands. With a larger world_size it is the exchange that a measuring run sees.
 class SelfCollectives final : public Collectives {
  public:
-  explicit SelfCollectives(int world_size) : world_size_(world_size) {}
+  /// @param backend  whose memory the tensors lie in, outlives this; null: the host's
+  explicit SelfCollectives(int world_size, Backend* backend = nullptr) : world_size_(world_size), backend_(backend) {}
   int rank() const override { return 0; }
   int world_size() const override { return world_size_; }
   void all_reduce_sum(TensorView) override {}
   void all_gather(ConstTensorView local, TensorView gathered) override {
-    if (local.data != nullptr) std::memcpy(gathered.data, local.data, local.size_bytes());
+    if (local.data == nullptr) return;
+    if (backend_ != nullptr) return backend_->copy(local, gathered);
+    std::memcpy(gathered.data, local.data, local.size_bytes());
   }
   void broadcast(TensorView) override {}
   void begin_all_reduce_sum(TensorView) override {}
@@ -24,6 +28,7 @@ class SelfCollectives final : public Collectives {
 
  private:
   int world_size_;
+  Backend* backend_;
 };
 
 }  // namespace barlow

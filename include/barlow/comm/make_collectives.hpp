@@ -25,7 +25,7 @@ std::unique_ptr<Collectives> make_collectives(const MpiSession& session, Backend
 /// The same for tensors in host memory.
 std::unique_ptr<Collectives> make_collectives(const MpiSession& session);
 
-/// For one rank alone: sums are already sums.
+/// For one rank alone, in host memory: sums are already sums.
 std::unique_ptr<Collectives> make_self_collectives();
 
 /// Of `world_size` ranks, exchanging nothing: for measuring the memory of a step.
