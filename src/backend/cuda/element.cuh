@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "access.hpp"
 #include "barlow/tensor/view.hpp"
 
 /// Element types in kernels: f32 arithmetic on f32, bf16 or f16 memory, 16 bytes per access where channels allow it.
@@ -61,16 +62,16 @@ void with_element(DType dtype, F&& f) {
   }
 }
 
-/// Calls f with how many of `extent` neighbours a thread takes at a time, as a type: 8 where that many (of 2 bytes, or
-/// of 4 in two accesses' worth) divide the extent, else 1.
+/// Calls f with access_width() as a type.
 template <class F>
-void with_width(std::int64_t extent, std::size_t element_bytes, F&& f) {
-  if (element_bytes == 2 && extent % 8 == 0) {
-    f(std::integral_constant<int, 8>{});
-  } else if (extent % 4 == 0) {
-    f(std::integral_constant<int, 4>{});
-  } else {
-    f(std::integral_constant<int, 1>{});
+void with_width(std::int64_t extent, std::size_t element_bytes, std::initializer_list<ConstTensorView> tensors, F&& f) {
+  switch (access_width(extent, element_bytes, tensors)) {
+    case 8:
+      return f(std::integral_constant<int, 8>{});
+    case 4:
+      return f(std::integral_constant<int, 4>{});
+    default:
+      return f(std::integral_constant<int, 1>{});
   }
 }
 

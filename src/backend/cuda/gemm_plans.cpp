@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "access.hpp"
 #include "barlow/base/error.hpp"
 
 namespace barlow::cuda {
@@ -50,7 +51,8 @@ GemmPlans::GemmPlans(cudaStream_t stream, void* workspace, std::size_t workspace
 GemmPlans::~GemmPlans() = default;
 
 // C [M,N] row-major is C^T by columns, and C^T = op(B)^T op(A)^T: the operands change places, transpositions stay.
-GemmPlans::Plan GemmPlans::build(const GemmDesc& d, DType ab, DType c) const {
+GemmPlans::Plan GemmPlans::build(const Key& key) const {
+  const auto& [d, ab, c, a_alignment, b_alignment, c_alignment] = key;
   Plan plan{};
   cublasLtMatmulDesc_t matmul = nullptr;
   const cublasComputeType_t compute = ab == DType::kF32 && tf32_ ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
@@ -65,8 +67,15 @@ GemmPlans::Plan GemmPlans::build(const GemmDesc& d, DType ab, DType c) const {
   cublasLtMatmulPreference_t raw = nullptr;
   check(cublasLtMatmulPreferenceCreate(&raw));
   const Preference preference(raw);
-  check(cublasLtMatmulPreferenceSetAttribute(preference.get(), CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                                             &workspace_bytes_, sizeof workspace_bytes_));
+  const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t which, auto value) {
+    check(cublasLtMatmulPreferenceSetAttribute(preference.get(), which, &value, sizeof value));
+  };
+  prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<std::uint64_t>(workspace_bytes_));
+  // Without being told, the heuristics assume 256 bytes; a rank's rows and a 2-byte weight begin at less.
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, b_alignment);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, a_alignment);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, c_alignment);
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, c_alignment);
   cublasLtMatmulHeuristicResult_t found{};
   int count = 0;
   check(cublasLtMatmulAlgoGetHeuristic(cublas_.get(), plan.matmul.get(), plan.first.get(), plan.second.get(),
@@ -82,9 +91,9 @@ void GemmPlans::run(const GemmDesc& desc, DType ab, DType c, const void* a, cons
   GemmDesc shape = desc;  // factors do not choose the algorithm
   shape.alpha = 1;
   shape.beta = desc.beta == 0 ? 0 : 1;
-  const auto key = std::tuple(shape, ab, c);
+  const Key key{shape, ab, c, alignment_of(a), alignment_of(b), alignment_of(result)};
   auto found = plans_.find(key);
-  if (found == plans_.end()) found = plans_.emplace(key, build(shape, ab, c)).first;
+  if (found == plans_.end()) found = plans_.emplace(key, build(key)).first;
   const Plan& plan = found->second;
   check(cublasLtMatmul(cublas_.get(), plan.matmul.get(), &desc.alpha, b, plan.first.get(), a, plan.second.get(),
                        &desc.beta, result, plan.result.get(), result, plan.result.get(), &plan.algorithm, workspace_,

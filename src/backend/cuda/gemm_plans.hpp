@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <map>
-#include <tuple>
 
 #include "barlow/backend/op_descriptors.hpp"
 #include "handles.hpp"
@@ -21,14 +21,21 @@ class GemmPlans {
 
  private:
   struct Plan;
-  Plan build(const GemmDesc& desc, DType ab, DType c) const;
+  /// The algorithm depends on all of it, addresses included.
+  struct Key {
+    GemmDesc desc;
+    DType ab, c;
+    std::uint32_t a_alignment, b_alignment, c_alignment;  ///< in bytes
+    auto operator<=>(const Key&) const = default;
+  };
+  Plan build(const Key& key) const;
 
   cudaStream_t stream_;
   void* workspace_;
   std::size_t workspace_bytes_;
   bool tf32_;
   CublasLt cublas_;
-  std::map<std::tuple<GemmDesc, DType, DType>, Plan> plans_;
+  std::map<Key, Plan> plans_;
 };
 
 }  // namespace barlow::cuda

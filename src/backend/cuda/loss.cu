@@ -106,7 +106,7 @@ __global__ void gram_terms_kernel(std::int64_t D, const double* diagonal, const 
 
 void CudaBackend::do_column_dots(In a, In b, Out sums) {
   const std::int64_t N = a.shape[0], D = a.shape[1];
-  with_width(D, sizeof(float), [&](auto width) {
+  with_width(D, sizeof(float), {a, b}, [&](auto width) {
     constexpr int kWidth = decltype(width)::value;
     const RowGrid grid = RowGrid::cut(1, N, D, kWidth, kBlock, kManyBlocks);
     double* both = parts() + parts_of(grid, 1);  // [2,D]; the parts end there
@@ -126,7 +126,7 @@ void CudaBackend::do_dot(In a, In b, Out sum) {
 }
 
 void CudaBackend::do_multiply_columns(In x, In column, float beta, Out y) {
-  with_width(x.shape[1], sizeof(float), [&](auto width) {
+  with_width(x.shape[1], sizeof(float), {x, column, y}, [&](auto width) {
     constexpr int N = decltype(width)::value;
     const RowGrid grid = streaming_grid(1, x.shape[0], x.shape[1], N);
     launch(multiply_columns_kernel<N>, blocks_of(grid, 1), threads_of(grid), stream(), grid, data_of<float>(x),
@@ -137,7 +137,7 @@ void CudaBackend::do_multiply_columns(In x, In column, float beta, Out y) {
 void CudaBackend::do_barlow_terms(Out c, float lambda, float scale, Out terms) {
   const std::int64_t D = c.shape[0];
   const dim3 blocks(static_cast<unsigned>(std::min<std::int64_t>(D, kManyBlocks)));
-  with_width(D, sizeof(float), [&](auto width) {
+  with_width(D, sizeof(float), {c}, [&](auto width) {
     launch(barlow_terms_kernel<decltype(width)::value>, blocks, dim3(kBlock), stream(), D, lambda, scale,
            data_of<float>(c), parts());
   });

@@ -253,11 +253,12 @@ void with_flag(bool flag, F&& f) {
 
 /// Calls f(zero of x's type, zero of y's type, width).
 template <class F>
-void with_types(const BatchNormDesc& desc, F&& f) {
+void with_types(const BatchNormDesc& desc, std::initializer_list<ConstTensorView> tensors, F&& f) {
   const std::size_t smaller = std::min(size_of(desc.dtype), size_of(desc.y_dtype));
   with_element(desc.dtype, [&](auto in) {
-    with_element(desc.y_dtype,
-                 [&](auto out) { with_width(desc.channels, smaller, [&](auto width) { f(in, out, width); }); });
+    with_element(desc.y_dtype, [&](auto out) {
+      with_width(desc.channels, smaller, tensors, [&](auto width) { f(in, out, width); });
+    });
   });
 }
 
@@ -265,7 +266,7 @@ void with_types(const BatchNormDesc& desc, F&& f) {
 
 void CudaBackend::do_batch_norm_sums(const BatchNormDesc& desc, In x, Out sums) {
   with_element(desc.dtype, [&](auto zero) {
-    with_width(desc.channels, size_of(desc.dtype), [&](auto width) {
+    with_width(desc.channels, size_of(desc.dtype), {x}, [&](auto width) {
       using T = decltype(zero);
       constexpr int N = decltype(width)::value;
       sum_rows<N>(summing_grid(desc, N), desc.views, MomentRows<T, N>{data_of<T>(x)}, NothingMore{}, parts(),
@@ -292,7 +293,7 @@ void CudaBackend::do_batch_norm_inference_statistics(In running_mean, In running
 void CudaBackend::do_batch_normalize(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta,
                                      In residual, Out y) {
   const Parameters parameters(desc, mean, inv_std, gamma, beta);
-  with_types(desc, [&](auto in, auto out, auto width) {
+  with_types(desc, {x, residual, y}, [&](auto in, auto out, auto width) {
     using T = decltype(in);
     using U = decltype(out);
     constexpr int N = decltype(width)::value;
@@ -311,7 +312,7 @@ void CudaBackend::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y,
   const Parameters parameters(desc, mean, inv_std, gamma, beta);
   const FinishGradients finish{data_of<float>(inv_std), data_of<float>(dgamma), data_of<float>(dbeta),
                                static_cast<int>(desc.views), desc.channels};
-  with_types(desc, [&](auto in, auto out, auto width) {
+  with_types(desc, {x, y, dy, dy_extra}, [&](auto in, auto out, auto width) {
     using T = decltype(in);
     using U = decltype(out);
     constexpr int N = decltype(width)::value;
@@ -335,7 +336,7 @@ void CudaBackend::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y,
 void CudaBackend::do_batch_norm_grad_input(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta,
                                            In dy, In sums, double count, Out dx) {
   const Parameters parameters(desc, mean, inv_std, gamma, beta);
-  with_types(desc, [&](auto in, auto out, auto width) {
+  with_types(desc, {x, dy, dx}, [&](auto in, auto out, auto width) {
     using T = decltype(in);
     using U = decltype(out);
     constexpr int N = decltype(width)::value;

@@ -51,8 +51,8 @@ __global__ void normalize_kernel(std::int64_t items, PerChannel map, const std::
 template <class T>
 __global__ void normalize_rest_kernel(std::int64_t first, std::int64_t count, PerChannel map, const std::uint8_t* x,
                                       T* y) {
-  const std::int64_t at = first + first_item();
-  if (at < count) y[at] = from_float<T>(fmaf(static_cast<float>(x[at]), map.scale[at % 3], map.shift[at % 3]));
+  for (std::int64_t at = first + first_item(); at < count; at += item_stride())
+    y[at] = from_float<T>(fmaf(static_cast<float>(x[at]), map.scale[at % 3], map.shift[at % 3]));
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ void CudaBackend::do_cast(In from, Out to) {
   const std::int64_t count = from.num_elements();
   with_element(from.dtype, [&](auto source) {
     with_element(to.dtype, [&](auto target) {
-      with_width(count, std::min(size_of(from.dtype), size_of(to.dtype)), [&](auto width) {
+      with_width(count, std::min(size_of(from.dtype), size_of(to.dtype)), {from, to}, [&](auto width) {
         using From = decltype(source);
         using To = decltype(target);
         constexpr int N = decltype(width)::value;
@@ -75,7 +75,7 @@ void CudaBackend::do_cast(In from, Out to) {
 void CudaBackend::do_add(In x, Out y) {
   const std::int64_t count = x.num_elements();
   with_element(x.dtype, [&](auto zero) {
-    with_width(count, size_of(x.dtype), [&](auto width) {
+    with_width(count, size_of(x.dtype), {x, y}, [&](auto width) {
       using T = decltype(zero);
       constexpr int N = decltype(width)::value;
       launch(add_kernel<T, N>, blocks_for(count / N), dim3(kBlock), stream(), count / N, data_of<T>(x), data_of<T>(y));
@@ -94,11 +94,13 @@ void CudaBackend::do_normalize_images(In x, const std::array<float, 3>& mean, co
   with_element(y.dtype, [&](auto zero) {
     using T = decltype(zero);
     const auto* bytes = data_of<std::uint8_t>(x);
-    launch(normalize_kernel<T>, blocks_for(count / 4), dim3(kBlock), stream(), count / 4, map, bytes, data_of<T>(y));
-    if (count % 4 != 0) {
-      launch(normalize_rest_kernel<T>, dim3(1), dim3(kBlock), stream(), count / 4 * 4, count, map, bytes,
+    const std::int64_t in_fours = access_width(4, sizeof(std::uint8_t), {x, y}) == 4 ? count / 4 * 4 : 0;
+    if (in_fours > 0)
+      launch(normalize_kernel<T>, blocks_for(in_fours / 4), dim3(kBlock), stream(), in_fours / 4, map, bytes,
              data_of<T>(y));
-    }
+    if (in_fours < count)
+      launch(normalize_rest_kernel<T>, blocks_for(count - in_fours), dim3(kBlock), stream(), in_fours, count, map,
+             bytes, data_of<T>(y));
   });
 }
 

@@ -124,7 +124,7 @@ __global__ void average_grad_kernel(std::int64_t items, std::int64_t pixels, std
 
 void CudaBackend::do_max_pool(const MaxPoolDesc& d, In x, Out y, Out argmax) {
   with_element(d.dtype, [&](auto zero) {
-    with_width(d.C, size_of(d.dtype), [&](auto width) {
+    with_width(d.C, size_of(d.dtype), {x, y, argmax}, [&](auto width) {
       using T = decltype(zero);
       constexpr int N = decltype(width)::value;
       const std::int64_t items = y.num_elements() / N;
@@ -136,7 +136,7 @@ void CudaBackend::do_max_pool(const MaxPoolDesc& d, In x, Out y, Out argmax) {
 
 void CudaBackend::do_max_pool_grad(const MaxPoolDesc& d, In dy, In argmax, Out dx) {
   with_element(d.dtype, [&](auto zero) {
-    with_width(d.C, size_of(d.dtype), [&](auto width) {
+    with_width(d.C, size_of(d.dtype), {dy, argmax, dx}, [&](auto width) {
       using T = decltype(zero);
       constexpr int N = decltype(width)::value;
       const std::int64_t items = dx.num_elements() / N;
