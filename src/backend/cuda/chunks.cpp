@@ -12,6 +12,9 @@ template <class T>
 Buffer upload(const std::vector<T>& values) {
   Buffer memory = allocate_device(values.size() * sizeof(T));
   check(cudaMemcpy(memory.data(), values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice));
+  // A copy from pageable memory returns when the memory has been read, not when the device has it; and streams that do
+  // not block are not ordered behind it.
+  check(cudaStreamSynchronize(cudaStreamLegacy));
   return memory;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <list>
 #include <memory>
-#include <optional>
+#include <vector>
 
 #include "barlow/backend/backend.hpp"
 #include "chunks.hpp"
@@ -32,7 +33,9 @@ class CudaBackend final : public Backend {
   std::string device_id() const override;
   DType preferred_dtype() const override;
   bool supports(DType dtype) const override;
-  std::size_t reserved_bytes() const override { return workspace_.size_bytes() + parts_.size_bytes(); }
+  std::size_t reserved_bytes() const override {
+    return workspace_.size_bytes() + parts_.size_bytes() + filter_scratch_.front().size_bytes();
+  }
   Buffer allocate(std::size_t size_bytes) override;
   Buffer allocate_staging(std::size_t size_bytes) override;
   void synchronize() override;
@@ -47,6 +50,7 @@ class CudaBackend final : public Backend {
   ConvKey key_of(const Conv2dDesc& desc, ConvKind kind) const {
     return {desc, kind, options_.tf32, options_.deterministic};
   }
+  /// Scratch for a filter's gradient in 2 bytes: used and done with inside one operation.
   void* filter_scratch(std::size_t size_bytes);
 
   void do_copy_to_device(In host, Out device) override;
@@ -87,10 +91,11 @@ class CudaBackend final : public Backend {
 
   CudaOptions options_;
   Stream stream_;
-  Buffer workspace_, parts_, filter_scratch_;
+  Buffer workspace_, parts_;
+  std::vector<Buffer> filter_scratch_;  ///< the last is in use; those before may be read by work that was begun
   GemmPlans gemms_;
   ConvPlans convs_;
-  std::optional<ChunkTable> chunks_;
+  std::list<ChunkTable> chunks_;
 };
 
 }  // namespace barlow::cuda
