@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "backend/cuda/conv_graph.hpp"
+#include "barlow/backend/make_backend.hpp"
 #include "barlow/base/error.hpp"
 #include "support/op_cases.hpp"
 
@@ -18,7 +19,8 @@ namespace {
 struct Request {
   std::string device, table;
   std::vector<std::int64_t> batches{32, 256};  // images; two views of each go through the network
-  std::vector<std::string> precisions{"bf16", "fp16"};
+  std::vector<std::string> precisions{"bf16", "fp16", "fp32"};
+  bool deterministic = false;
   std::int64_t workspace_mib = 256;
 };
 
@@ -49,10 +51,11 @@ int run(const Request& request) {
   for (const std::string& precision : request.precisions) {
     for (const std::int64_t batch : request.batches) {
       bool stem = true;
-      for (const auto& layer : testing::resnet50_convs(2 * batch, precision == "bf16" ? DType::kBF16 : DType::kF16)) {
+      for (const auto& layer : testing::resnet50_convs(2 * batch, parse_precision(precision, DType::kF32))) {
         for (const auto kind : {cuda::ConvKind::kForward, cuda::ConvKind::kGradInput, cuda::ConvKind::kGradFilter}) {
           if (stem && kind == cuda::ConvKind::kGradInput) continue;  // nobody asks for the images' gradient
-          const cuda::ConvKey key{.desc = layer.desc, .kind = kind};
+          const cuda::ConvKey key{
+              .desc = layer.desc, .kind = kind, .tf32 = precision == "tf32", .deterministic = request.deterministic};
           const std::string line = first_plan(key, request, device);
           table << line;
           ++(line.empty() ? missing : found);
@@ -76,6 +79,7 @@ int main(int argc, char** argv) {
   command.add_option("--table", request.table, "file that receives the plans")->required();
   command.add_option("--batches", request.batches, "images per GPU")->delimiter(',')->capture_default_str();
   command.add_option("--precisions", request.precisions)->delimiter(',')->capture_default_str();
+  command.add_flag("--deterministic", request.deterministic, "plans that give equal bits from equal runs only");
   command.add_option("--workspace", request.workspace_mib, "MiB a plan may use")->capture_default_str();
   CLI11_PARSE(command, argc, argv);
   try {

@@ -99,7 +99,9 @@ struct ConvGraph::Graph {
     std::vector<fe::NumericalNote_t> unwanted;
     if (key.deterministic) unwanted.push_back(fe::NumericalNote_t::NONDETERMINISTIC);
     if (key.desc.dtype == DType::kF32 && !key.tf32) {
-      unwanted.insert(unwanted.end(), {fe::NumericalNote_t::TENSOR_CORE, fe::NumericalNote_t::DOWN_CONVERT_INPUTS});
+      // fp32 is what others are compared with: no rounded inputs, no transforms that cost digits.
+      unwanted.insert(unwanted.end(), {fe::NumericalNote_t::TENSOR_CORE, fe::NumericalNote_t::DOWN_CONVERT_INPUTS,
+                                       fe::NumericalNote_t::WINOGRAD, fe::NumericalNote_t::FFT});
     }
     if (!unwanted.empty()) graph.deselect_numeric_notes(unwanted);
   }

@@ -38,8 +38,9 @@ class ConvGraph {
   int num_plans() const;
   /// Makes plan `index` ready. False if this device or library cannot run it after all.
   bool build(int index);
-  /// Of a plan that is built: engine and settings in cuDNN's words, and what scratch memory it needs.
+  /// Engine and settings in cuDNN's words; of a plan that need not be built.
   std::string name(int index) const;
+  /// What scratch memory a plan that is built needs.
   std::int64_t workspace_bytes(int index) const;
   /// In the order of the handle's stream. Device memory; y is written for kForward, x for kGradInput, w, in the type of
   /// x, for kGradFilter. @throws DeviceError

@@ -30,13 +30,19 @@ void ConvPlans::run(const ConvKey& key, void* x, void* w, void* y) {
 
 ConvPlans::Choice ConvPlans::choose(const ConvKey& key, void* x, void* w, void* y) {
   const std::string convolution = key.to_string();
-  const auto known = cache_.find(convolution);
   ConvGraph graph(key, cudnn_.get());
+  const auto fits = [&](int plan) {
+    return graph.build(plan) && graph.workspace_bytes(plan) <= static_cast<std::int64_t>(workspace_.size_bytes);
+  };
+  if (const auto known = cache_.find(convolution)) {
+    for (int plan = 0; plan < graph.num_plans(); ++plan) {
+      if (graph.name(plan) == *known && fits(plan)) return {std::move(graph), plan};
+    }
+  }
   int best = -1, tried = 0;
   float best_time = std::numeric_limits<float>::infinity();
   for (int plan = 0; plan < graph.num_plans() && tried < kCandidates; ++plan) {
-    if (!graph.build(plan) || graph.workspace_bytes(plan) > static_cast<std::int64_t>(workspace_.size_bytes)) continue;
-    if (known && graph.name(plan) == *known) return {std::move(graph), plan};
+    if (!fits(plan)) continue;
     if (key.deterministic) return {std::move(graph), plan};  // the heuristics' first: always the same
     ++tried;
     const float time = milliseconds(graph, plan, x, w, y);
