@@ -73,6 +73,9 @@ int pretrain_command(int argc, char** argv, MpiSession& session) {
   const auto level = config.quiet ? log::Level::kQuiet : config.verbose ? log::Level::kVerbose : log::Level::kNormal;
   log::configure(level, session.is_root());
 
+  // Before the device and the connections between GPUs, which may hang when they are made and when they are closed.
+  Watchdog watchdog(config.hang_timeout, end_job_on_hang(session));
+  watchdog.enter("starting the device");
   const auto backend = collectively(session, [&] {
     return make_backend({.device = config.device,
                          .local_rank = session.local_rank(),
@@ -83,11 +86,12 @@ int pretrain_command(int argc, char** argv, MpiSession& session) {
   });
   // Part of what the run computes: a run that was begun in one precision does not go on in another by chance.
   if (config.precision == "auto") config.precision = session.broadcast(name_of(backend->preferred_dtype()));
+  watchdog.enter("connecting the ranks");
   const auto collectives =
       make_collectives(session, *backend, {.kind = config.collectives, .share_device = config.share_device});
-  Watchdog watchdog(config.hang_timeout, end_job_on_hang(session));
   WatchedCollectives watched(*collectives, watchdog);
   const train::Outcome outcome = train::pretrain(config, {session, *backend, watched}, watchdog);
+  watchdog.enter("closing the device");
   return outcome == train::Outcome::kFinished ? kExitFinished : kExitStopped;
 }
 

@@ -3,9 +3,10 @@
 
 #include <chrono>
 #include <cstring>
+#include <exception>
 
 #include "barlow/base/error.hpp"
-#include "barlow/base/log.hpp"
+#include "barlow/comm/watchdog.hpp"
 #include "make_nccl_collectives.hpp"
 
 namespace barlow {
@@ -48,6 +49,7 @@ void check(ncclResult_t status, std::source_location where) {
 NcclCollectives::NcclCollectives(const MpiSession& session, cuda::CudaBackend& backend)
     : session_(session),
       backend_(backend),
+      exceptions_at_start_(std::uncaught_exceptions()),
       in_order_(connect(session)),
       beside_(connect(session)),
       reduction_stream_(cuda::make_stream()),
@@ -58,9 +60,11 @@ NcclCollectives::NcclCollectives(const MpiSession& session, cuda::CudaBackend& b
 NcclCollectives::~NcclCollectives() {
   closing_ = true;
   watchdog_.join();
-  cudaDeviceSynchronize();
-  ncclCommDestroy(beside_);
-  ncclCommDestroy(in_order_);
+  // While an error of this rank unwinds, the others do not close their side: waiting for them would hide the error.
+  const bool in_trouble = std::uncaught_exceptions() > exceptions_at_start_;
+  if (!in_trouble) cudaDeviceSynchronize();
+  for (ncclComm_t communicator : {beside_, in_order_})
+    in_trouble ? ncclCommAbort(communicator) : ncclCommDestroy(communicator);
 }
 
 void NcclCollectives::all_reduce_sum(TensorView values) {
@@ -104,9 +108,8 @@ void NcclCollectives::watch() {
     for (ncclComm_t communicator : {in_order_, beside_}) {
       ncclResult_t status = ncclSuccess;
       if (ncclCommGetAsyncError(communicator, &status) != ncclSuccess || status == ncclSuccess) continue;
-      log::error("[rank " + std::to_string(session_.rank()) + " of " + std::to_string(session_.world_size()) + ", " +
-                 session_.host() + "] NCCL: " + ncclGetErrorString(status) + " during " + latest_.load());
-      session_.abort(1);
+      end_process(name_of_rank(session_) + " NCCL: " + ncclGetErrorString(status) + "; " +
+                  ncclGetLastError(communicator) + "; the exchange that was begun last: " + latest_.load());
     }
     std::this_thread::sleep_for(200ms);
   }

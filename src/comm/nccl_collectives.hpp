@@ -4,7 +4,6 @@
 #include <nccl.h>
 
 #include <atomic>
-#include <mutex>
 #include <source_location>
 #include <string>
 #include <thread>
@@ -19,8 +18,8 @@ namespace barlow {
 void check(ncclResult_t status, std::source_location where = std::source_location::current());
 
 /// NCCL between GPUs: in order with the backend's stream, but sums of gradients on a stream and a communicator of their
-/// own, so that they run beside backward. A watchdog ends the job, naming rank, host and operation, when NCCL reports
-/// an error or an exchange does not end.
+/// own, so that they run beside backward. A thread asks NCCL for errors between calls and ends the job, naming rank,
+/// host and operation; an exchange that does not end without an error is the Watchdog's to notice.
 class NcclCollectives final : public Collectives {
  public:
   NcclCollectives(const MpiSession& session, cuda::CudaBackend& backend);
@@ -40,6 +39,7 @@ class NcclCollectives final : public Collectives {
 
   const MpiSession& session_;
   cuda::CudaBackend& backend_;
+  int exceptions_at_start_;
   ncclComm_t in_order_ = nullptr, beside_ = nullptr;
   cuda::Stream reduction_stream_;
   cuda::Event computed_, reduced_;

@@ -105,20 +105,26 @@ Watchdog::OnHang end_job_on_hang(const MpiSession& session) {
     if (rank != session.rank() && spaces[i] == spaces[static_cast<std::size_t>(session.rank())])
       others.push_back({rank, std::strtol(ids[i].c_str(), nullptr, 10)});
   }
-  const std::string who = "[rank " + std::to_string(session.rank()) + " of " + std::to_string(session.world_size()) +
-                          ", " + session.host() + "]";
-  return [who, others](const char* operation, double silent_s) {
-    // The log's lock may be held by the thread that hangs, and standard error may be what it hangs in.
-    std::signal(SIGALRM, SIG_DFL);
-    ::alarm(kPrintLimit_s);
+  return [who = name_of_rank(session), others](const char* operation, double silent_s) {
     std::ostringstream text;
-    text << "error: " << who << " no progress for " << static_cast<long>(silent_s) << " s in " << operation
-         << describe(others) << ". This ends the job; --hang-timeout says after how long\n";
-    const std::string line = text.str();
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
-    std::this_thread::sleep_for(kGrace);
-    std::_Exit(kExitFailed);
+    text << who << " no progress for " << static_cast<long>(silent_s) << " s in " << operation << describe(others)
+         << ". This ends the job; --hang-timeout says after how long";
+    end_process(text.str());
   };
+}
+
+std::string name_of_rank(const MpiSession& session) {
+  return "[rank " + std::to_string(session.rank()) + " of " + std::to_string(session.world_size()) + ", " +
+         session.host() + "]";
+}
+
+void end_process(const std::string& text) {
+  std::signal(SIGALRM, SIG_DFL);  // standard error may be what the program hangs in
+  ::alarm(kPrintLimit_s);
+  const std::string line = "error: " + text + "\n";
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  std::this_thread::sleep_for(kGrace);
+  std::_Exit(kExitFailed);
 }
 
 }  // namespace barlow

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "barlow/comm/mpi_session.hpp"
@@ -42,6 +43,14 @@ class Watchdog {
   bool stopping_ = false;
   std::jthread thread_;  // the last member: it uses all others
 };
+
+/// Prints `error: TEXT` on standard error, past the log, whose lock may be held by a thread that hangs; gives the other
+/// ranks time for their lines, and ends this process with exit code 1: the launcher then ends the others. From any
+/// thread.
+[[noreturn]] void end_process(const std::string& text);
+
+/// `[rank 3 of 8, nid0042]`
+std::string name_of_rank(const MpiSession& session);
 
 /// Says on standard error `[rank R of W, host] no progress for N s in OPERATION`, which ranks of this host do not run,
 /// and ends this process with exit code 1; the launcher then ends the others. Collective.
