@@ -10,8 +10,6 @@
 namespace barlow::train {
 namespace {
 
-constexpr double kGiB = 1024.0 * 1024 * 1024;
-
 void report_ranks(const Runtime& runtime) {
   const auto hosts = runtime.session.gather(runtime.session.host());
   const auto devices = runtime.session.gather(runtime.backend.description());
@@ -25,22 +23,18 @@ void report_ranks(const Runtime& runtime) {
 
 }  // namespace
 
-void report_start(const PretrainConfig& config, const RunPlan& plan, const data::Dataset& dataset,
-                  const Runtime& runtime) {
+void report_start(const PretrainConfig& config, const RunPlan& plan, const MemoryPlan& memory,
+                  const data::Dataset& dataset, const Runtime& runtime) {
   report_ranks(runtime);
   if (!runtime.session.is_root()) return;
   nn::ParameterLayout layout;
   const Model model(layout, config);
-  const auto memory = TrainingStep::measure(config, plan.step, runtime.session.world_size());
   const auto form = ssl::choose_form(plan.step.loss.form, config.batch_size, model.embedding_width());
   log::info(fmt::format("{:<8} {} ({} stem), projector {}: {:.1f} M parameters, {}", "model", config.architecture,
                         config.stem, config.projector, static_cast<double>(layout.num_trained()) * 1e-6,
                         name_of(plan.step.dtype)));
-  const std::size_t reserved = runtime.backend.reserved_bytes();
-  log::info(fmt::format("{:<8} {:.2f} GiB per rank: parameters {:.2f}, activations {:.2f}, workspace {:.2f}", "memory",
-                        static_cast<double>(memory.parameters_bytes + memory.activations_bytes + reserved) / kGiB,
-                        static_cast<double>(memory.parameters_bytes) / kGiB,
-                        static_cast<double>(memory.activations_bytes) / kGiB, static_cast<double>(reserved) / kGiB));
+  log::info(fmt::format("{:<8} {}", "memory", describe_device_memory(memory)));
+  log::info(fmt::format("{:<8} {}", "", describe_host_memory(memory)));
   log::info(fmt::format("{:<8} {}: {} images, {} loader threads per rank", "data", config.data, dataset.size(),
                         plan.loader.num_workers));
   log::info(fmt::format("{:<8} {} steps of {} images ({} per rank), {} per epoch; {} loss, noise floor {:.4g}", "run",

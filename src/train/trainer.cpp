@@ -19,6 +19,7 @@
 #include "barlow/train/run_folder.hpp"
 #include "barlow/train/stop_signal.hpp"
 #include "barlow/train/tensor_files.hpp"
+#include "memory_plan.hpp"
 #include "profile.hpp"
 #include "restore.hpp"
 #include "run_plan.hpp"
@@ -94,7 +95,9 @@ class Run {
 Outcome Run::train() {
   watchdog_.enter("preparing the run folder");
   collectively(session_, [&] { prepare_folder(); });
-  report_start(config_, plan_, dataset_, runtime_);
+  const MemoryPlan memory = plan_memory(config_, plan_, runtime_);
+  report_start(config_, plan_, memory, dataset_, runtime_);
+  require_memory(config_, plan_, memory, runtime_);
   TrainingStep step(config_, plan_.step, runtime_.backend, profile_.collectives());
   watchdog_.enter("reading the checkpoint");
   restore(step);

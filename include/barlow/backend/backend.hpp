@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -33,6 +34,8 @@ class Backend {
   virtual bool supports(DType dtype) const = 0;
   /// Device memory that the backend keeps for itself.
   virtual std::size_t reserved_bytes() const { return 0; }
+  /// Device memory that nobody has taken; nothing where a device computes in the host's.
+  virtual std::optional<std::size_t> free_bytes() const { return std::nullopt; }
 
   // --- memory -------------------------------------------------------------------------------------------------------
   /// Uninitialised device memory, 256-byte aligned. @throws DeviceError when there is not enough.

@@ -76,6 +76,12 @@ bool CudaBackend::supports(DType dtype) const {
   return dtype == DType::kF32 || dtype == DType::kF16;
 }
 
+std::optional<std::size_t> CudaBackend::free_bytes() const {
+  std::size_t free = 0, total = 0;
+  check(cudaMemGetInfo(&free, &total));
+  return free;
+}
+
 Buffer CudaBackend::allocate(std::size_t size_bytes) { return allocate_device(size_bytes); }
 
 Buffer CudaBackend::allocate_staging(std::size_t size_bytes) {

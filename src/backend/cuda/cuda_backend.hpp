@@ -36,6 +36,7 @@ class CudaBackend final : public Backend {
   std::size_t reserved_bytes() const override {
     return workspace_.size_bytes() + parts_.size_bytes() + filter_scratch_.front().size_bytes();
   }
+  std::optional<std::size_t> free_bytes() const override;
   Buffer allocate(std::size_t size_bytes) override;
   Buffer allocate_staging(std::size_t size_bytes) override;
   void synchronize() override;
