@@ -66,6 +66,8 @@ tests() {
       BARLOW_TEST_COLLECTIVES=$kind step "ten steps, $ranks ranks on one GPU, $kind" 180 mpirun -n $ranks test_gpu_step
     done
   done
+  step "ten steps replayed, 1 rank" 120 mpirun -n 1 test_gpu_replay
+  BARLOW_TEST_COLLECTIVES=nccl step "ten steps replayed, 2 ranks on one GPU, nccl" 240 mpirun -n 2 test_gpu_replay
   on_gpu "checkpoint from CPU to GPU and back" 240 bash bench/gpu_checkpoint.sh "$work"
   if command -v compute-sanitizer >/dev/null; then
     on_gpu "compute-sanitizer, operations" 300 compute-sanitizer --error-exitcode 1 test_op_contract
@@ -78,6 +80,11 @@ tests() {
 benches() {
   on_gpu "operations, bf16" 120 bash -c 'to ops.jsonl bench_ops --device cuda --precision bf16 --images 128 --iters 10 --loss'
   on_gpu "operations, fp16" 120 bash -c 'to ops.jsonl bench_ops --device cuda --precision fp16 --images 128 --iters 10'
+  for batch in 16 32 256; do
+    for graph in --no-cuda-graph --cuda-graph; do
+      on_gpu "step, batch $batch, $graph" 90 bash -c "to graph.jsonl bench_step --device cuda --precision bf16 --batch $batch --warmup 5 --iters 20 $graph"
+    done
+  done
   for batch in 32 64 128 256 512; do
     on_gpu "step, batch $batch" 90 bash -c "to step.jsonl bench_step --device cuda --precision bf16 --batch $batch --warmup 5 --iters 20"
     on_gpu "PyTorch, batch $batch" 90 bash -c "to step.jsonl python3 bench/peer_torch.py --precision bf16 --batch $batch --warmup 5 --iters 20"

@@ -44,7 +44,8 @@ void run(const Request& r, const MpiSession& session) {
   const train::StepOptions options{.dtype = parse_precision(r.config.precision, backend->preferred_dtype()),
                                    .local_batch = r.config.batch_size / session.world_size(),
                                    .lars = {},
-                                   .loss = {.gradient_scale = 1.0F / 16}};
+                                   .loss = {.gradient_scale = 1.0F / 16},
+                                   .record = r.config.cuda_graph};
   train::TrainingStep step(r.config, options, *backend, *collectives);
   nn::initialize(step.store(), *backend, 0);
   const std::int64_t S = r.config.image_size;
@@ -65,10 +66,10 @@ void run(const Request& r, const MpiSession& session) {
   const double median = percentile(seconds, 0.5);
   fmt::print(
       R"({{"program": "barlow", "device": "{}", "ranks": {}, "architecture": "{}", "image_size": {}, "projector": "{}", "batch": {}, )"
-      R"("precision": "{}", "seconds_median": {:.4f}, "seconds_p10": {:.4f}, "seconds_p90": {:.4f}, "views_per_second": {:.3f}}})"
+      R"("precision": "{}", "replayed": {}, "seconds_median": {:.4f}, "seconds_p10": {:.4f}, "seconds_p90": {:.4f}, "views_per_second": {:.3f}}})"
       "\n",
       backend->description(), session.world_size(), r.config.architecture, S, r.config.projector, r.config.batch_size,
-      r.config.precision, median, percentile(seconds, 0.1), percentile(seconds, 0.9),
+      r.config.precision, step.is_replayed(), median, percentile(seconds, 0.1), percentile(seconds, 0.9),
       2 * static_cast<double>(r.config.batch_size) / median);
 }
 
@@ -93,6 +94,7 @@ int main(int argc, char** argv) {
   command.add_flag("--share-device", r.config.share_device, "several ranks may use one GPU");
   command.add_option("--threads", r.threads, "compute threads per rank; 0: this rank's share of the cores")
       ->capture_default_str();
+  command.add_flag("--cuda-graph,!--no-cuda-graph", r.config.cuda_graph, "replay the step where it can be");
   command.add_option("--warmup", r.warmup, "steps not counted")->capture_default_str();
   command.add_option("--iters", r.iterations, "steps counted")->check(CLI::PositiveNumber)->capture_default_str();
   CLI11_PARSE(command, argc, argv);

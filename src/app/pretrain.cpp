@@ -21,7 +21,8 @@ struct Request {
 };
 
 void add_option(CLI::App& command, const std::string& flag, bool& value, const char* help) {
-  command.add_flag("--" + flag + "{true}", value, help);
+  const std::string names = value ? "--" + flag + "{true},!--no-" + flag : "--" + flag + "{true}";
+  command.add_flag(names, value, help);
 }
 
 template <class T>

@@ -84,6 +84,10 @@ void Backend::copy(ConstTensorView from, TensorView to) {
   do_copy(from, to);
 }
 
+std::unique_ptr<Recording> Backend::record(const std::function<void()>&) {
+  throw DeviceError(description() + " does not record");
+}
+
 void Backend::fill_zero(TensorView x) { do_fill_zero(x); }
 
 void Backend::cast(ConstTensorView from, TensorView to) {

@@ -2,6 +2,7 @@
 #include "nccl_collectives.hpp"
 
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 
@@ -33,6 +34,9 @@ ncclUniqueId share_id(const MpiSession& session) {
 }
 
 ncclComm_t connect(const MpiSession& session) {
+  // Registering buffers while a step is recorded makes ranks wait for each other there; one that cannot record would
+  // keep the others waiting. A user's own setting wins.
+  ::setenv("NCCL_GRAPH_REGISTER", "0", 0);
   const ncclUniqueId id = share_id(session);
   ncclComm_t communicator = nullptr;
   check(ncclCommInitRank(&communicator, session.world_size(), id, session.rank()));

@@ -27,6 +27,7 @@ class NcclCollectives final : public Collectives {
 
   int rank() const override { return session_.rank(); }
   int world_size() const override { return session_.world_size(); }
+  bool can_be_recorded() const override { return true; }
   void all_reduce_sum(TensorView values) override;
   void all_gather(ConstTensorView local, TensorView gathered) override;
   void broadcast(TensorView values) override;

@@ -15,6 +15,7 @@ class SelfCollectives final : public Collectives {
   explicit SelfCollectives(int world_size, Backend* backend = nullptr) : world_size_(world_size), backend_(backend) {}
   int rank() const override { return 0; }
   int world_size() const override { return world_size_; }
+  bool can_be_recorded() const override { return true; }
   void all_reduce_sum(TensorView) override {}
   void all_gather(ConstTensorView local, TensorView gathered) override {
     if (local.data == nullptr) return;

@@ -15,6 +15,7 @@ class ProfiledCollectives final : public Collectives {
 
   int rank() const override { return to_.rank(); }
   int world_size() const override { return to_.world_size(); }
+  bool can_be_recorded() const override { return to_.can_be_recorded(); }
   void all_reduce_sum(TensorView values) override;
   void all_gather(ConstTensorView local, TensorView gathered) override;
   void broadcast(TensorView values) override { to_.broadcast(values); }

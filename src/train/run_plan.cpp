@@ -73,7 +73,8 @@ StepOptions step_options(const PretrainConfig& c, const Runtime& runtime) {
           .loss = {.lambda = static_cast<float>(c.lambd),
                    .gradient_scale = 1.0F / static_cast<float>(c.reference_world_size),
                    .form = ssl::parse_loss_form(c.loss_form),
-                   .divisor = c.batch_size}};
+                   .divisor = c.batch_size},
+          .record = c.cuda_graph};
 }
 
 int choose_workers(const PretrainConfig& config, const MpiSession& session) {

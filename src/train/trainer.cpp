@@ -12,6 +12,7 @@
 #include "barlow/base/clock.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/comm/agreement.hpp"
+#include "barlow/comm/watched_collectives.hpp"
 #include "barlow/train/batch_order.hpp"
 #include "barlow/train/checkpoint_writer.hpp"
 #include "barlow/train/metrics.hpp"
@@ -125,7 +126,7 @@ Outcome Run::train() {
     if (tracing != nullptr) tracing->begin(done, step.store(), runtime_.backend);
     const Stopwatch step_watch;
     const optim::Schedule::Rates rates = plan_.schedule.at(done);
-    watchdog_.enter("computing a step");
+    watchdog_.enter(step_operation(runtime_.collectives));
     const TrainingStep::Result result = step.compute(step_input(batch), tracing, profile_.profiler());
     watchdog_.enter("agreeing with the other ranks on a step's result");
     if (session_.max(result.non_finite ? 1 : 0) != 0) {

@@ -23,7 +23,8 @@ TrainingStep::TrainingStep(const PretrainConfig& config, const StepOptions& opti
       store_(layout_, backend, options.dtype, true),
       arena_(std::move(memory)),
       reducer_(collectives, store_.gradients()),
-      lars_(store_, backend, options.lars) {
+      lars_(store_, backend, options.lars),
+      replay_(backend, collectives, options.record) {
   if (options.dtype == DType::kF16) loss_scale_.value = optim::LossScale::kStart;
 }
 
@@ -37,42 +38,62 @@ TrainingStep::Memory TrainingStep::measure(const PretrainConfig& config, const S
   return {step.store_.size_bytes(), step.arena_.peak_bytes()};
 }
 
-Activation TrainingStep::upload(nn::Pass& pass, ConstTensorView images) {
+void TrainingStep::upload(ConstTensorView images) {
   const Shape shape{2 * images.shape[1], image_size_, image_size_, 3};
-  const Activation bytes = pass.allocate(DType::kU8, shape);
+  if (!(images_.shape() == shape)) {
+    replay_.forget();
+    images_ = normalized_ = loss_terms_ = {};
+    images_ = arena_.allocate(options_.dtype, shape);
+  }
+  const Activation bytes = arena_.allocate(DType::kU8, shape);
   backend_.copy_to_device(images, bytes);
-  Activation normalized = pass.allocate(shape);
-  backend_.normalize_images(bytes, kImageMean, kImageStd, normalized);
-  return normalized;
+  backend_.normalize_images(bytes, kImageMean, kImageStd, images_);
 }
 
-TrainingStep::Result TrainingStep::compute(const StepInput& batch, Trace* trace, Profiler* profiler) {
-  normalized_ = {};
+/// From images_ to gradients summed over ranks, normalized_ and loss_terms_. All of it is the device's work, on the
+/// same addresses in every step: it begins with nothing but images_ in the arena.
+void TrainingStep::forward_and_backward(const StepInput& batch, Trace* trace, PhaseScope& phase) {
+  normalized_ = loss_terms_ = {};
+  reducer_.start();
   nn::Pass pass{
       .backend = backend_, .collectives = collectives_, .arena = arena_, .parameters = store_, .listener = &reducer_};
-
   ssl::BarlowTwinsOptions scaled_loss = options_.loss;
   scaled_loss.gradient_scale *= static_cast<float>(loss_scale_.value);
-  PhaseScope phase(profiler, Phase::kUpload);
-  const Activation images = upload(pass, batch.images);
+
   phase.next(Phase::kForward);
-  const Activation features = model_.backbone.forward(pass, images);
+  const Activation features = model_.backbone.forward(pass, images_);
   const Activation embeddings = model_.projector.forward(pass, features);
   normalized_ = model_.loss_norm.forward(pass, embeddings, {}, {.output = DType::kF32});
   phase.next(Phase::kLoss);
   const ssl::BarlowTwinsLoss loss = ssl::barlow_twins(pass, normalized_, scaled_loss);
-  if (trace != nullptr) trace->record_forward(pass, batch.sample_ids, images, embeddings);
+  loss_terms_ = loss.terms;
+  if (trace != nullptr) trace->record_forward(pass, batch.sample_ids, images_, embeddings);
 
   phase.next(Phase::kBackward);
   Activation gradient = model_.loss_norm.backward(pass, loss.gradient, {}, false, {.output = DType::kF32});
   gradient = model_.projector.backward(pass, gradient);
   model_.backbone.backward(pass, gradient);
   reducer_.finish();
+}
+
+TrainingStep::Result TrainingStep::compute(const StepInput& batch, Trace* trace, Profiler* profiler) {
+  PhaseScope phase(profiler, Phase::kUpload);
+  upload(batch.images);
+  // What looks into a step needs it piece by piece.
+  if (trace != nullptr || (profiler != nullptr && profiler->is_active())) {
+    replay_.forget();
+    forward_and_backward(batch, trace, phase);
+  } else {
+    replay_.run({images_.view().data, images_.shape(), loss_scale_.value}, [&]() -> const void* {
+      forward_and_backward(batch, nullptr, phase);
+      return loss_terms_.view().data;
+    });
+  }
   if (trace != nullptr) trace->record_gradients(store_, backend_);
 
   phase.next(Phase::kLars);
   std::array<double, 2> terms{};
-  backend_.copy_to_host(loss.terms, TensorView(terms.data(), DType::kF64, {2}));
+  backend_.copy_to_host(loss_terms_, TensorView(terms.data(), DType::kF64, {2}));
   Result result{terms[0], terms[1], lars_.measure(loss_scale_.value)};
   if (!std::isfinite(terms[0] + terms[1])) {
     result.non_finite = "the loss";

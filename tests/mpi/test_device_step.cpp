@@ -14,7 +14,7 @@ namespace {
 
 Trajectory train_on(Backend& backend, Collectives& collectives, const SmallTraining& training) {
   train::TrainingStep step(training.config, training.options, backend, collectives);
-  return train_steps(step, backend, collectives.rank(), training.options.local_batch, 4);
+  return train_steps(step, backend, collectives.rank(), training.options.local_batch, {});
 }
 
 }  // namespace

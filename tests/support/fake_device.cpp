@@ -67,11 +67,35 @@ TensorView FakeDevice::at(TensorView x) { return {shadow_of(x), x.dtype, x.shape
 ConstTensorView FakeDevice::at(ConstTensorView x) { return {shadow_of(x), x.dtype, x.shape}; }
 
 void FakeDevice::enqueue(std::function<void()> work) {
-  ++num_enqueued;
-  queue_.push_back(std::move(work));
+  (recorded_ != nullptr ? *recorded_ : queue_).push_back(std::move(work));
+}
+
+std::unique_ptr<Recording> FakeDevice::record(const std::function<void()>& work) {
+  struct Recorded final : Recording {
+    FakeDevice* device;
+    std::vector<std::function<void()>> operations;
+    void replay() override {
+      ++device->num_replays;
+      for (const auto& operation : operations) device->enqueue(operation);
+    }
+  };
+  auto recording = std::make_unique<Recorded>();
+  recording->device = this;
+  recorded_ = &recording->operations;
+  try {
+    work();
+  } catch (...) {
+    recorded_ = nullptr;
+    throw;
+  }
+  recorded_ = nullptr;
+  if (refuses_to_record) throw DeviceError("the driver refused");
+  ++num_recordings;
+  return recording;
 }
 
 Buffer FakeDevice::allocate(std::size_t size_bytes) {
+  if (recorded_ != nullptr) throw DeviceError("allocating on a device that records");
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const std::size_t size = (std::max<std::size_t>(1, size_bytes) + page - 1) / page * page;
   const int file = memfd_create("fake-device", 0);
@@ -92,12 +116,14 @@ Buffer FakeDevice::allocate_staging(std::size_t size_bytes) {
 }
 
 void FakeDevice::synchronize() {
+  if (recorded_ != nullptr) throw DeviceError("waiting for a device that records");
   const std::vector<std::function<void()>> work = std::move(queue_);
   queue_.clear();
   for (const auto& operation : work) operation();
 }
 
 void FakeDevice::do_copy_to_device(In host, Out device) {
+  if (recorded_ != nullptr) throw DeviceError("copying from the host to a device that records");
   const auto copy = [device](const void* from) { std::memcpy(at(device).data, from, device.size_bytes()); };
   if (find(staging_regions(), host.data) != nullptr) return enqueue([copy, host] { copy(host.data); });
   const auto* bytes = static_cast<const std::byte*>(host.data);

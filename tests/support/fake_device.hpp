@@ -25,7 +25,8 @@ class FakeDevice final : public Backend {
   static TensorView at(TensorView x);
   static ConstTensorView at(ConstTensorView x);
 
-  std::int64_t num_enqueued = 0;  ///< operations that the host has asked for one by one
+  std::int64_t num_recordings = 0, num_replays = 0;
+  bool refuses_to_record = false;  ///< as a driver may, at the end of a recording
 
   std::string description() const override { return "a fake device"; }
   std::string device_id() const override { return "fake"; }
@@ -34,6 +35,8 @@ class FakeDevice final : public Backend {
   Buffer allocate(std::size_t size_bytes) override;
   Buffer allocate_staging(std::size_t size_bytes) override;
   void synchronize() override;
+  bool can_record() const override { return true; }
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override;
 
  private:
   using In = ConstTensorView;
@@ -76,6 +79,7 @@ class FakeDevice final : public Backend {
 
   std::unique_ptr<Backend> processor_;
   std::vector<std::function<void()>> queue_;
+  std::vector<std::function<void()>>* recorded_ = nullptr;  ///< where operations go while they are recorded
 };
 
 /// Exchanges of a fake device's tensors, in the device's order; `host` does them. Sums that are begun are as good as
@@ -87,6 +91,7 @@ class FakeDeviceCollectives final : public Collectives {
 
   int rank() const override { return host_.rank(); }
   int world_size() const override { return host_.world_size(); }
+  bool can_be_recorded() const override { return true; }
   void all_reduce_sum(TensorView values) override {
     device_.enqueue([this, values] { host_.all_reduce_sum(FakeDevice::at(values)); });
   }

@@ -51,22 +51,31 @@ struct Trajectory {
   bool operator==(const Trajectory&) const = default;
 };
 
+/// How a training goes on; what is not given is the same in every step.
+struct Course {
+  int num_steps = 4;
+  std::function<std::int64_t(int step)> images_of{};  ///< images per rank
+  std::function<void(int step)> before{};             ///< called before a step
+  train::Trace* trace = nullptr;
+  train::Profiler* profiler = nullptr;
+};
+
 /// Trains from fixed initial values with rates that change from step to step. Batches come through one piece of staging
 /// memory, which is written anew as soon as a step's compute() has returned.
-/// @param images_of  images per rank of a step; none: the same number in all
 inline Trajectory train_steps(train::TrainingStep& step, Backend& backend, int rank, std::int64_t local_batch,
-                              int num_steps, const std::function<std::int64_t(int)>& images_of = {}) {
+                              const Course& course) {
   constexpr std::int64_t S = SmallTraining::kSize;
   nn::initialize(step.store(), backend, 3);
   const Buffer staging = backend.allocate_staging(static_cast<std::size_t>(2 * local_batch * S * S * 3));
   const std::vector<std::int64_t> ids(static_cast<std::size_t>(local_batch));
   Trajectory result;
-  for (int i = 0; i < num_steps; ++i) {
-    const std::int64_t images = images_of ? images_of(i) : local_batch;
+  for (int i = 0; i < course.num_steps; ++i) {
+    if (course.before) course.before(i);
+    const std::int64_t images = course.images_of ? course.images_of(i) : local_batch;
     const auto pixels = SmallTraining::pixels(i, rank, images);
     std::memcpy(staging.data(), pixels.data(), pixels.size());
     const train::StepInput input{ConstTensorView(staging.data(), DType::kU8, {2, images, S, S, 3}), ids};
-    const auto done = step.compute(input, nullptr);
+    const auto done = step.compute(input, course.trace, course.profiler);
     std::memset(staging.data(), 0xFF, staging.size_bytes());
     if (done.non_finite) throw Error(*done.non_finite + " is not finite");
     step.update(done, {0.2 + 0.01 * i, 0.005});

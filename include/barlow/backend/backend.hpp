@@ -3,11 +3,14 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 
 #include "barlow/backend/op_descriptors.hpp"
+#include "barlow/backend/recording.hpp"
 #include "barlow/tensor/buffer.hpp"
 #include "barlow/tensor/view.hpp"
 
@@ -51,6 +54,15 @@ class Backend {
   /// Converts between kF32, kBF16, kF16 (round to nearest even).
   void cast(ConstTensorView from, TensorView to);
   virtual void synchronize() = 0;
+
+  // --- recording ----------------------------------------------------------------------------------------------------
+  /// True if record() may succeed.
+  virtual bool can_record() const { return false; }
+  /// Records what `work` asks of this device, and of others' streams in order with it, instead of doing it. `work` may
+  /// not wait for the device or copy between it and the host, and has been done before: what the first time makes
+  /// (plans, tables) is there. The memory that it uses stays where it is.
+  /// @throws DeviceError if the device refuses; what `work` throws
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& work);
 
   // --- input --------------------------------------------------------------------------------------------------------
   /// y = (x / 255 - mean) / std per channel: u8 [..., 3] -> compute type, same shape.

@@ -17,6 +17,9 @@ class Collectives {
   virtual int rank() const = 0;
   virtual int world_size() const = 0;
 
+  /// True if exchanges can be part of a backend's Recording: no host takes part in them.
+  virtual bool can_be_recorded() const { return false; }
+
   /// Sums over all ranks, in place; f32 or f64. Later operations of the device see the sum.
   virtual void all_reduce_sum(TensorView values) = 0;
   /// gathered [world_size * n, ...] receives every rank's local [n, ...], in rank order; any type.

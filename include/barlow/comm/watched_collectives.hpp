@@ -6,6 +6,12 @@
 
 namespace barlow {
 
+/// What a rank does that waits for a step's end: where exchanges are the device's own, one of them may be what hangs.
+inline const char* step_operation(const Collectives& collectives) {
+  const bool on_device = collectives.world_size() > 1 && collectives.can_be_recorded();
+  return on_device ? "computing a step and its exchanges on the device (NCCL)" : "computing a step";
+}
+
 /// Tells a watchdog of every exchange of tensors before it begins, so that it can name the one that does not end.
 class WatchedCollectives final : public Collectives {
  public:
@@ -14,6 +20,7 @@ class WatchedCollectives final : public Collectives {
 
   int rank() const override { return inner_.rank(); }
   int world_size() const override { return inner_.world_size(); }
+  bool can_be_recorded() const override { return inner_.can_be_recorded(); }
   void all_reduce_sum(TensorView values) override {
     watched("a sum over ranks (all_reduce_sum: statistics of a norm, or the loss)",
             [&] { inner_.all_reduce_sum(values); });
@@ -37,7 +44,7 @@ class WatchedCollectives final : public Collectives {
   void watched(const char* operation, F&& f) {
     watchdog_.enter(operation);
     f();
-    watchdog_.enter("computing a step");
+    watchdog_.enter(step_operation(inner_));
   }
 
   Collectives& inner_;

@@ -16,6 +16,8 @@ class GradientReducer final : public nn::GradientListener {
         bucket_elements_(bucket_bytes / static_cast<std::int64_t>(size_of(gradients.dtype))),
         begun_from_(gradients.num_elements()) {}
 
+  /// A backward pass begins; what one before that did not end has begun is forgotten.
+  void start() { begun_from_ = gradients_.num_elements(); }
   void complete_from(std::int64_t offset) override;
   /// Collective. Begins what is left; after it, every gradient is the sum over ranks, and the next step may start.
   void finish();

@@ -34,7 +34,7 @@ struct PretrainConfig {
 
   std::int64_t seed = 0;
   std::string precision = "auto", device = "auto", collectives = "auto";
-  bool share_device = false, deterministic = false;
+  bool share_device = false, deterministic = false, cuda_graph = true;
   std::int64_t workers = 0, threads = 0;
 
   std::int64_t checkpoint_every_steps = 0, log_every_steps = 10, stop_after_steps = 0;
@@ -108,6 +108,8 @@ void for_each_field(Config& c, Visit&& visit) {
         "exchange between ranks: auto, nccl, or mpi (on GPUs through host memory)");
   visit("share-device", c.share_device, kStart, "several ranks may use one GPU");
   visit("deterministic", c.deterministic, kStart, "equal bits from equal runs on a GPU, at some cost in speed");
+  visit("cuda-graph", c.cuda_graph, kStart,
+        "replay a step as one CUDA graph, on GPUs that exchange by NCCL or one alone");
   visit("workers", c.workers, kStart, "loader threads per rank; 0: this rank's share of the cores");
   visit("threads", c.threads, kStart,
         "compute threads per CPU rank; 0: OMP_NUM_THREADS, else this rank's share of the cores");

@@ -11,6 +11,7 @@
 #include "barlow/ssl/barlow_twins.hpp"
 #include "barlow/train/model.hpp"
 #include "barlow/train/profiler.hpp"
+#include "barlow/train/replay.hpp"
 #include "barlow/train/trace.hpp"
 
 namespace barlow::train {
@@ -21,6 +22,7 @@ struct StepOptions {
   std::int64_t local_batch;
   optim::LarsOptions lars;
   ssl::BarlowTwinsOptions loss;
+  bool record = true;  ///< replay steps where device and collectives can (Replay)
 };
 
 /// This rank's part of a batch, on the host.
@@ -65,6 +67,8 @@ class TrainingStep {
 
   nn::ParameterStore& store() { return store_; }
   std::int64_t embedding_width() const { return model_.embedding_width(); }
+  /// True if the latest step was replayed.
+  bool is_replayed() const { return replay_.is_recorded(); }
   double gradient_norm() const { return lars_.gradient_norm(); }
   /// Part of the run's state, like the tensors.
   optim::LossScale& loss_scale() { return loss_scale_; }
@@ -74,7 +78,8 @@ class TrainingStep {
  private:
   TrainingStep(const PretrainConfig& config, const StepOptions& options, Backend& backend, Collectives& collectives,
                Buffer memory);
-  Activation upload(nn::Pass& pass, ConstTensorView images);
+  void upload(ConstTensorView images);
+  void forward_and_backward(const StepInput& batch, Trace* trace, PhaseScope& phase);
 
   StepOptions options_;
   std::int64_t image_size_;
@@ -87,7 +92,10 @@ class TrainingStep {
   optim::GradientReducer reducer_;
   optim::Lars lars_;
   optim::LossScale loss_scale_;
-  Activation normalized_;
+  /// The first in the arena, kept from step to step: its address does not change while its shape does not.
+  Activation images_;
+  Activation normalized_, loss_terms_;  ///< results of the latest step
+  Replay replay_;                       // after what its recording works on
 };
 
 }  // namespace barlow::train

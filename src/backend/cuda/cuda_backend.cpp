@@ -8,6 +8,7 @@
 #include "barlow/base/log.hpp"
 #include "device.hpp"
 #include "device_memory.hpp"
+#include "graph_recording.hpp"
 
 namespace barlow::cuda {
 namespace {
@@ -87,6 +88,10 @@ Buffer CudaBackend::allocate(std::size_t size_bytes) { return allocate_device(si
 Buffer CudaBackend::allocate_staging(std::size_t size_bytes) {
   check(cudaSetDevice(options_.device));  // the caller may be a thread that has not met a device yet
   return allocate_pinned(size_bytes);
+}
+
+std::unique_ptr<Recording> CudaBackend::record(const std::function<void()>& work) {
+  return std::make_unique<GraphRecording>(stream(), work);
 }
 
 void CudaBackend::synchronize() { check(cudaStreamSynchronize(stream())); }

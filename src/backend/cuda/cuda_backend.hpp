@@ -40,6 +40,8 @@ class CudaBackend final : public Backend {
   Buffer allocate(std::size_t size_bytes) override;
   Buffer allocate_staging(std::size_t size_bytes) override;
   void synchronize() override;
+  bool can_record() const override { return true; }
+  std::unique_ptr<Recording> record(const std::function<void()>& work) override;
 
  private:
   using In = ConstTensorView;

@@ -13,6 +13,7 @@ namespace detail {
 struct Destroy {
   void operator()(cudaStream_t stream) const noexcept { cudaStreamDestroy(stream); }
   void operator()(cudaEvent_t event) const noexcept { cudaEventDestroy(event); }
+  void operator()(cudaGraph_t graph) const noexcept { cudaGraphDestroy(graph); }
   void operator()(cudaGraphExec_t graph) const noexcept { cudaGraphExecDestroy(graph); }
   void operator()(cublasLtHandle_t handle) const noexcept { cublasLtDestroy(handle); }
   void operator()(cudnnHandle_t handle) const noexcept { cudnnDestroy(handle); }
@@ -23,6 +24,7 @@ using Owner = std::unique_ptr<std::remove_pointer_t<Handle>, Destroy>;
 
 using Stream = detail::Owner<cudaStream_t>;
 using Event = detail::Owner<cudaEvent_t>;
+using Graph = detail::Owner<cudaGraph_t>;
 using GraphExec = detail::Owner<cudaGraphExec_t>;
 using CublasLt = detail::Owner<cublasLtHandle_t>;
 using Cudnn = detail::Owner<cudnnHandle_t>;

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+namespace barlow {
+
+/// A device's work that was recorded once and can be begun again as a whole: the same operations on the same addresses,
+/// whatever the memory there holds. Made by Backend::record(); ends before the backend and the collectives whose
+/// exchanges it holds.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  /// Begins the work, in order with the device's other operations. Asynchronous. @throws DeviceError
+  virtual void replay() = 0;
+};
+
+}  // namespace barlow
