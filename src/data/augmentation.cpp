@@ -38,19 +38,10 @@ ViewRecipe::Box draw_box(RandomStream& random, const ViewOptions& options, int w
 /// The shorter side to `shorter`, then the centre.
 void resize_and_crop(const Image& image, int shorter, int crop, Filter filter, AugmentationScratch& scratch,
                      std::span<std::uint8_t> out) {
-  int width = image.width, height = image.height;
-  if (width <= height) {
-    height = std::max(crop, static_cast<int>(static_cast<double>(shorter) * height / width));
-    width = shorter;
-  } else {
-    width = std::max(crop, static_cast<int>(static_cast<double>(shorter) * width / height));
-    height = shorter;
-  }
+  const auto [width, height, left, top] = pixels::CenterCrop::make(image.width, image.height, shorter, crop);
   scratch.pixels.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
   std::vector<std::uint8_t> resized = std::move(scratch.pixels);
   resize(image, {0, 0, image.width, image.height}, width, height, filter, scratch, resized);
-  const auto left = static_cast<int>(std::nearbyint((width - crop) / 2.0));
-  const auto top = static_cast<int>(std::nearbyint((height - crop) / 2.0));
   for (int y = 0; y < crop; ++y) {
     const auto* from =
         resized.data() +

@@ -2,24 +2,14 @@
 #include "resample.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "multiversion.hpp"
 
 namespace barlow::data {
 namespace {
 
-constexpr int kBits = 22;  // 32 minus 8 of a pixel minus 2 of head room
-
-double bilinear(double x) { return std::abs(x) < 1 ? 1 - std::abs(x) : 0; }
-
-double bicubic(double x) {
-  constexpr double a = -0.5;
-  x = std::abs(x);
-  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
-  return 0;
-}
+using pixels::clip;
+using pixels::kHalf;
 
 /// Which inputs make an output, and with which weights: taps of them from `first`, `stride` apart.
 struct Taps {
@@ -29,44 +19,34 @@ struct Taps {
 };
 
 Taps make_taps(int in_size, int out_size, Filter filter) {
-  const double scale = static_cast<double>(in_size) / out_size;
-  const double filter_scale = std::max(scale, 1.0);
-  const double support = (filter == Filter::kBicubic ? 2.0 : 1.0) * filter_scale;
+  const auto axis = pixels::Axis::make(in_size, out_size, filter);
   Taps taps;
-  taps.stride = static_cast<int>(std::ceil(support)) * 2 + 1;
+  taps.stride = axis.max_taps();
   taps.first.resize(static_cast<std::size_t>(out_size));
   taps.count.resize(taps.first.size());
   taps.weights.assign(taps.first.size() * static_cast<std::size_t>(taps.stride), 0);
   std::vector<double> weights(static_cast<std::size_t>(taps.stride));
   for (int i = 0; i < out_size; ++i) {
-    const double center = (i + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(center - support + 0.5));
-    const int last = std::min(in_size, static_cast<int>(center + support + 0.5));
+    const auto inputs = axis.taps_of(i);
     double sum = 0;
-    for (int x = first; x < last; ++x) {
-      const double distance = (x - center + 0.5) * (1 / filter_scale);
-      const double weight = filter == Filter::kBicubic ? bicubic(distance) : bilinear(distance);
-      weights[static_cast<std::size_t>(x - first)] = weight;
+    for (int in = inputs.first; in < inputs.last; ++in) {
+      const double weight = axis.weight(inputs, in);
+      weights[static_cast<std::size_t>(in - inputs.first)] = weight;
       sum += weight;
     }
-    taps.first[static_cast<std::size_t>(i)] = first;
-    taps.count[static_cast<std::size_t>(i)] = last - first;
+    const int count = inputs.last - inputs.first;
+    taps.first[static_cast<std::size_t>(i)] = inputs.first;
+    taps.count[static_cast<std::size_t>(i)] = count;
     std::int32_t* row = taps.weights.data() + static_cast<std::size_t>(i) * static_cast<std::size_t>(taps.stride);
-    for (int x = 0; x < last - first; ++x) {
-      const double weight =
-          (sum != 0 ? weights[static_cast<std::size_t>(x)] / sum : weights[static_cast<std::size_t>(x)]) * (1 << kBits);
-      row[x] = static_cast<std::int32_t>(weight < 0 ? -0.5 + weight : 0.5 + weight);
-    }
+    for (int k = 0; k < count; ++k) row[k] = pixels::to_fixed_point(weights[static_cast<std::size_t>(k)], sum);
   }
   return taps;
 }
 
-std::uint8_t clip(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> kBits, 0, 255)); }
-
 BARLOW_MULTIVERSION void resize_row(const std::uint8_t* in, const int* first, const int* count,
                                     const std::int32_t* weights, int stride, std::uint8_t* out, int width) {
   for (int x = 0; x < width; ++x) {
-    std::int32_t red = 1 << (kBits - 1), green = red, blue = red;
+    std::int32_t red = kHalf, green = red, blue = red;
     const std::uint8_t* pixel = in + 3 * first[x];
     const std::int32_t* weight = weights + static_cast<std::ptrdiff_t>(x) * stride;
     for (int k = 0; k < count[x]; ++k) {
@@ -111,7 +91,7 @@ void resize(const Image& image, const ViewRecipe::Box& box, int width, int heigh
   const Taps rows = make_taps(box.height, height, filter);
   scratch.weights.resize(row_bytes);
   for (std::size_t y = 0; y < static_cast<std::size_t>(height); ++y) {
-    std::fill(scratch.weights.begin(), scratch.weights.end(), 1 << (kBits - 1));
+    std::fill(scratch.weights.begin(), scratch.weights.end(), kHalf);
     for (int k = 0; k < rows.count[y]; ++k) {
       const std::uint8_t* in = scratch.rows.data() + static_cast<std::size_t>(rows.first[y] + k) * row_bytes;
       add_row(in, rows.weights[y * static_cast<std::size_t>(rows.stride) + static_cast<std::size_t>(k)],

@@ -5,10 +5,11 @@
 #include <span>
 
 #include "barlow/data/augmentation.hpp"
+#include "barlow/pixels/resample.hpp"
 
 namespace barlow::data {
 
-enum class Filter { kBilinear, kBicubic };
+using pixels::Filter;
 
 /// Resizes a box of an image to width x height with antialias, by PIL's two passes in fixed point (22 bits) with an
 /// 8-bit image between them. Pixels outside the box do not contribute. out is u8 [height,width,3].

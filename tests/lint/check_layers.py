@@ -10,15 +10,16 @@ from pathlib import Path
 
 from sources import CPP, files, report
 
-DEVICE = {"base", "tensor", "backend", "comm"}
+DEVICE = {"base", "tensor", "pixels", "backend", "comm"}
 MODEL = DEVICE | {"nn"}
 TRAINING = MODEL | {"data", "ssl", "optim", "train"}
 ALLOWED = {
     "base": set(),
     "tensor": {"base"},
-    "backend": {"base", "tensor"},
+    "pixels": {"base"},
+    "backend": {"base", "tensor", "pixels"},
     "comm": {"base", "tensor", "backend"},
-    "data": {"base", "tensor"},
+    "data": {"base", "tensor", "pixels"},
     "nn": DEVICE,
     "ssl": MODEL,
     "optim": MODEL,
