@@ -95,6 +95,18 @@ void Backend::cast(ConstTensorView from, TensorView to) {
   do_cast(from, to);
 }
 
+void Backend::make_views(std::span<const pixels::ViewPlan> plans, ConstTensorView images, TensorView views) {
+  const Shape& s = views.shape;
+  Check check("make_views");
+  check.dtype("images", images.dtype, DType::kU8)
+      .dtype("views", views.dtype, DType::kU8)
+      .require(s.rank() == 5 && s[0] == 2 && s[2] == s[3] && s[4] == 3, "views must be [2,b,S,S,3]")
+      .require(static_cast<std::int64_t>(plans.size()) == 2 * s[1], "a plan for each view");
+  for (const pixels::ViewPlan& plan : plans)
+    check.require(plan.is_possible(images.num_elements(), s[2]), "a plan asks for pixels that are not there");
+  do_make_views(plans, images, views);
+}
+
 void Backend::normalize_images(ConstTensorView x, const std::array<float, 3>& mean, const std::array<float, 3>& std,
                                TensorView y) {
   Check("normalize_images")

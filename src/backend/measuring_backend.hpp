@@ -26,6 +26,7 @@ class MeasuringBackend final : public Backend {
   void do_copy(In, Out) override {}
   void do_fill_zero(Out) override {}
   void do_cast(In, Out) override {}
+  void do_make_views(std::span<const pixels::ViewPlan>, In, Out) override {}
   void do_normalize_images(In, const std::array<float, 3>&, const std::array<float, 3>&, Out) override {}
   void do_conv2d(const Conv2dDesc&, In, In, Out) override {}
   void do_conv2d_grad_input(const Conv2dDesc&, In, In, Out) override {}

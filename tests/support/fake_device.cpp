@@ -147,6 +147,11 @@ void FakeDevice::do_cast(In from, Out to) {
   enqueue([=, this] { processor_->cast(at(from), at(to)); });
 }
 
+void FakeDevice::do_make_views(std::span<const pixels::ViewPlan> plans, In images, Out views) {
+  enqueue(
+      [=, this, own = std::vector(plans.begin(), plans.end())] { processor_->make_views(own, at(images), at(views)); });
+}
+
 void FakeDevice::do_normalize_images(In x, const std::array<float, 3>& mean, const std::array<float, 3>& std, Out y) {
   enqueue([=, this] { processor_->normalize_images(at(x), mean, std, at(y)); });
 }

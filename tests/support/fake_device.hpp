@@ -46,6 +46,7 @@ class FakeDevice final : public Backend {
   void do_copy(In from, Out to) override;
   void do_fill_zero(Out x) override;
   void do_cast(In from, Out to) override;
+  void do_make_views(std::span<const pixels::ViewPlan> plans, In images, Out views) override;
   void do_normalize_images(In x, const std::array<float, 3>& mean, const std::array<float, 3>& std, Out y) override;
   void do_conv2d(const Conv2dDesc& desc, In x, In w, Out y) override;
   void do_conv2d_grad_input(const Conv2dDesc& desc, In dy, In w, Out dx) override;

@@ -11,6 +11,7 @@
 
 #include "barlow/backend/op_descriptors.hpp"
 #include "barlow/backend/recording.hpp"
+#include "barlow/pixels/view_plan.hpp"
 #include "barlow/tensor/buffer.hpp"
 #include "barlow/tensor/view.hpp"
 
@@ -65,6 +66,10 @@ class Backend {
   virtual std::unique_ptr<Recording> record(const std::function<void()>& work);
 
   // --- input --------------------------------------------------------------------------------------------------------
+  /// Makes the views of a batch, u8 [2,b,S,S,3], from decoded images, u8 [n] of device memory, bit for bit as
+  /// data::apply does. plans, [2b] in the order of the views, lie on the host, in memory that copy_to_device() would
+  /// let stay as well.
+  void make_views(std::span<const pixels::ViewPlan> plans, ConstTensorView images, TensorView views);
   /// y = (x / 255 - mean) / std per channel: u8 [..., 3] -> compute type, same shape.
   void normalize_images(ConstTensorView x, const std::array<float, 3>& mean, const std::array<float, 3>& std,
                         TensorView y);
@@ -152,6 +157,7 @@ class Backend {
   virtual void do_copy(In from, Out to) = 0;
   virtual void do_fill_zero(Out x) = 0;
   virtual void do_cast(In from, Out to) = 0;
+  virtual void do_make_views(std::span<const pixels::ViewPlan> plans, In images, Out views) = 0;
   virtual void do_normalize_images(In x, const std::array<float, 3>& mean, const std::array<float, 3>& std, Out y) = 0;
   virtual void do_conv2d(const Conv2dDesc& desc, In x, In w, Out y) = 0;
   virtual void do_conv2d_grad_input(const Conv2dDesc& desc, In dy, In w, Out dx) = 0;
