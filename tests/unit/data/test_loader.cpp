@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/base/random.hpp"
 #include "barlow/data/loader.hpp"
 #include "barlow/data/shard_writer.hpp"
+#include "barlow/pixels/make_view.hpp"
 #include "support/catch.hpp"
 
 using namespace barlow;
@@ -17,7 +20,7 @@ namespace {
 
 constexpr int kSize = 20;
 
-/// A set of 40 raw images in a file; `corrupt` of them claims to be a JPEG.
+/// A set of 40 raw images of three sizes in a file; `corrupt` of them claims to be a JPEG.
 struct SmallSet {
   std::filesystem::path path =
       std::filesystem::temp_directory_path() / ("barlow-loader-" + std::to_string(getpid()) + ".h5");
@@ -26,10 +29,11 @@ struct SmallSet {
     ShardWriter writer(path);
     RandomStream random(1, RandomStream::Purpose::kSynthetic, 0);
     for (std::int64_t i = 0; i < 40; ++i) {
-      std::vector<std::uint8_t> pixels(kSize * kSize * 3);
+      const int width = kSize + static_cast<int>(i % 3) * 10;
+      std::vector<std::uint8_t> pixels(static_cast<std::size_t>(width) * kSize * 3);
       for (auto& value : pixels) value = static_cast<std::uint8_t>(random.next_u32());
       const Encoding encoding = i == corrupt ? Encoding::kJpeg : Encoding::kRaw;
-      writer.append({encoding, kSize, kSize, 3, 0, 0}, "image" + std::to_string(i), pixels);
+      writer.append({encoding, width, kSize, 3, 0, 0}, "image" + std::to_string(i), pixels);
     }
     const std::vector<std::string> names = {"a"};
     SetDescription description;
@@ -52,6 +56,17 @@ std::vector<std::uint8_t> view_of(const HostBatch& batch, std::size_t view, std:
   const auto first =
       batch.images.begin() + static_cast<std::ptrdiff_t>((view * batch.sample_ids.size() + position) * bytes);
   return {first, first + static_cast<std::ptrdiff_t>(bytes)};
+}
+
+/// The views that a device would make of a batch's pixels.
+std::vector<std::uint8_t> made_views(const HostBatch& batch, int size) {
+  const std::size_t view_bytes = static_cast<std::size_t>(size) * static_cast<std::size_t>(size) * 3;
+  std::vector<std::uint8_t> views(batch.plans.size() * view_bytes);
+  for (std::size_t i = 0; i < batch.plans.size(); ++i) {
+    REQUIRE(batch.plans[i].is_possible(static_cast<std::int64_t>(batch.images.size()), size));
+    pixels::make_view(batch.plans[i], batch.images, size, views.data() + i * view_bytes);
+  }
+  return views;
 }
 
 }  // namespace
@@ -98,6 +113,70 @@ TEST_CASE("an unreadable image is named, or replaced by the next") {
                  {.num_workers = 2, .corrupt_policy = CorruptPolicy::kReplace}, plan(0, 1, 0, 1));
   const HostBatch batch = lenient.next();
   CHECK(batch.sample_ids.size() == 40);
+  log::configure(log::Level::kNormal, true);
+}
+
+TEST_CASE("a device makes the same views of a batch's pixels, however much room they have") {
+  const SmallSet set(17);
+  const Dataset dataset = Dataset::open(set.path);
+  log::configure(log::Level::kQuiet, false);
+  constexpr int kView = 12;
+  constexpr std::size_t kTwoViews = 2 * kView * kView * 3;
+  struct Room {
+    std::size_t bytes;
+    int least, most;  ///< images of 80 that go to the device as pixels
+  };
+  for (const Room room : {Room{kTwoViews, 1, 60}, Room{kTwoViews + 300, 30, 79}, Room{40 * kSize * 3, 80, 80}}) {
+    INFO(room.bytes << " bytes per image");
+    LoaderOptions options{.num_workers = 3, .corrupt_policy = CorruptPolicy::kReplace};
+    Loader views(dataset, Sampler(40, 8, 5), views_of(kView), options, plan(0, 1, 0, 10));
+    options.image_bytes = room.bytes;
+    Loader images(dataset, Sampler(40, 8, 5), views_of(kView), options, plan(0, 1, 0, 10));
+    int as_pixels = 0;
+    for (int step = 0; step < 10; ++step) {
+      const HostBatch expected = views.next();
+      HostBatch batch = images.next();
+      CHECK(expected.plans.empty());
+      CHECK(batch.sample_ids == expected.sample_ids);
+      CHECK(batch.images.size() <= 8 * room.bytes);
+      const auto made = made_views(batch, kView);
+      CHECK(std::equal(made.begin(), made.end(), expected.images.begin(), expected.images.end()));
+      for (std::size_t i = 0; i < 8; ++i) as_pixels += batch.plans[i].blurs() ? 1 : 0;  // all first views are blurred
+      images.recycle(std::move(batch));
+    }
+    CHECK(as_pixels >= room.least);
+    CHECK(as_pixels <= room.most);
+  }
+  CHECK(room_per_image(dataset, 16) == 2231);  // five quarters of the mean image's bytes
+  CHECK(room_per_image(dataset, 100) == 60000);
+  CHECK(room_per_image(dataset, 2) == 8 * 24);
+  log::configure(log::Level::kNormal, true);
+}
+
+TEST_CASE("a batch that is there can be had without waiting") {
+  const auto wait_for_batch = [](Loader& loader, int milliseconds) {
+    std::optional<HostBatch> batch;
+    for (int i = 0; i < milliseconds && !batch; ++i) {
+      batch = loader.try_next();
+      if (!batch) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return batch;
+  };
+  const SmallSet set(17);
+  const Dataset dataset = Dataset::open(set.path);
+  Loader broken(dataset, Sampler(40, 40, 5), views_of(16), {.num_workers = 2}, plan(0, 1, 0, 1));
+  CHECK_FALSE(wait_for_batch(broken, 50));
+  CHECK_THROWS_WITH(broken.next(), Catch::Matchers::Contains("image17"));  // it waited to be told
+
+  log::configure(log::Level::kQuiet, false);
+  Loader loader(dataset, Sampler(40, 20, 5), views_of(16),
+                {.num_workers = 2, .corrupt_policy = CorruptPolicy::kReplace}, plan(0, 1, 0, 2));
+  const auto first = wait_for_batch(loader, 20000);
+  REQUIRE(first);
+  CHECK(first->step == 0);
+  CHECK(loader.next().step == 1);
+  CHECK_FALSE(loader.try_next());
+  CHECK_THROWS_AS(loader.next(), Error);
   log::configure(log::Level::kNormal, true);
 }
 
