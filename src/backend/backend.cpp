@@ -74,6 +74,11 @@ void Backend::copy_to_device(ConstTensorView host, TensorView device) {
   do_copy_to_device(host, device);
 }
 
+int Backend::upload(ConstTensorView host, TensorView device) {
+  Check("upload").elements("device", device, host.num_elements(), host.dtype);
+  return do_upload(host, device);
+}
+
 void Backend::copy_to_host(ConstTensorView device, TensorView host) {
   Check("copy_to_host").elements("host", host, device.num_elements(), device.dtype);
   do_copy_to_host(device, host);

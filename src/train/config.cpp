@@ -105,6 +105,7 @@ void check_choices(const PretrainConfig& c) {
   require_choice("on-nonfinite", c.on_nonfinite, {"stop", "rollback"});
   require_choice("precision", c.precision, {"auto", "fp32", "tf32", "bf16", "fp16"});
   require_choice("device", c.device, {"auto", "cpu", "cuda"});
+  require_choice("augment-on", c.augment_on, {"auto", "cpu", "device"});
   require_choice("collectives", c.collectives, {"auto", "nccl", "mpi"});
 }
 

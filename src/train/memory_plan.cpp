@@ -18,8 +18,10 @@ constexpr std::size_t kKernelsBytes = std::size_t{512} << 20, kConnectionsBytes 
 
 double gib(std::size_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024 * 1024); }
 
-std::size_t batch_bytes(const PretrainConfig& config, std::int64_t images) {
-  return static_cast<std::size_t>(2 * images * config.image_size * config.image_size * 3);
+/// Of the host: views, or the pixels that the device makes them from.
+std::size_t batch_bytes(const PretrainConfig& config, const StepOptions& step) {
+  const auto two_views = static_cast<std::size_t>(2 * config.image_size * config.image_size * 3);
+  return static_cast<std::size_t>(step.local_batch) * std::max(two_views, step.image_bytes);
 }
 
 }  // namespace
@@ -29,7 +31,7 @@ MemoryPlan plan_memory(const PretrainConfig& config, const RunPlan& plan, const 
   memory.step = TrainingStep::measure(config, plan.step, runtime.session.world_size());
   memory.workspace_bytes = runtime.backend.reserved_bytes();
   memory.batches_bytes =
-      static_cast<std::size_t>(plan.loader.queue_depth + 1) * batch_bytes(config, plan.step.local_batch);
+      static_cast<std::size_t>(plan.loader.queue_depth + 1) * batch_bytes(config, plan.step);
   nn::ParameterLayout layout;
   const Model model(layout, config);
   memory.state_copy_bytes =
@@ -38,9 +40,9 @@ MemoryPlan plan_memory(const PretrainConfig& config, const RunPlan& plan, const 
 }
 
 std::string describe_device_memory(const MemoryPlan& memory) {
-  return fmt::format("{:.2f} GiB per rank: parameters {:.2f}, activations {:.2f}, workspace {:.2f}",
+  return fmt::format("{:.2f} GiB per rank: parameters {:.2f}, activations {:.2f}, input {:.2f}, workspace {:.2f}",
                      gib(memory.device_bytes()), gib(memory.step.parameters_bytes), gib(memory.step.activations_bytes),
-                     gib(memory.workspace_bytes));
+                     gib(memory.step.input_bytes), gib(memory.workspace_bytes));
 }
 
 std::string describe_host_memory(const MemoryPlan& memory) {
@@ -67,8 +69,7 @@ std::string check_memory(const PretrainConfig& config, const StepOptions& option
     StepOptions smaller = options;
     smaller.local_batch = local_batch;
     smaller.loss.divisor = local_batch * world_size;
-    const auto measured = TrainingStep::measure(config, smaller, world_size);
-    return measured.parameters_bytes + measured.activations_bytes;
+    return TrainingStep::measure(config, smaller, world_size).total_bytes();
   };
   const std::int64_t fits = largest_fit(wanted_by, options.local_batch, free) * world_size;
   // Statistics need two images.
@@ -76,11 +77,11 @@ std::string check_memory(const PretrainConfig& config, const StepOptions& option
       fits >= 2 ? fmt::format("--batch-size {} would fit on {} rank{}", fits, world_size, world_size == 1 ? "" : "s")
                 : std::string("no batch would fit: give a smaller --projector, --architecture or --image-size");
   const std::string facts = fmt::format(
-      "--batch-size {}: {} images per rank want {:.2f} GiB (parameters {:.2f}, activations {:.2f}) of the device's "
+      "--batch-size {}: {} images per rank want {:.2f} GiB (parameters {:.2f}, activations {:.2f}, input {:.2f}) of the device's "
       "{:.2f} "
       "GiB that are free, and libraries about {:.2f}; {}",
       config.batch_size, options.local_batch, gib(wanted), gib(memory.step.parameters_bytes),
-      gib(memory.step.activations_bytes), gib(free.bytes), gib(free.libraries_bytes), remedy);
+      gib(memory.step.activations_bytes), gib(memory.step.input_bytes), gib(free.bytes), gib(free.libraries_bytes), remedy);
   if (wanted > free.bytes) throw ConfigError(facts);
   return facts;
 }

@@ -10,12 +10,12 @@ namespace barlow::train {
 
 /// What a rank's memory is for, known before the first step.
 struct MemoryPlan {
-  TrainingStep::Memory step;         ///< of the device: parameters and activations, allocated with the TrainingStep
+  TrainingStep::Memory step;         ///< of the device: parameters, activations, input, allocated with the TrainingStep
   std::size_t workspace_bytes = 0;   ///< of the device: what the backend has taken for its libraries
   std::size_t batches_bytes = 0;     ///< of the host: batches made ahead, and the one in use
   std::size_t state_copy_bytes = 0;  ///< of rank 0's host: for checkpoints
 
-  std::size_t wanted_bytes() const { return step.parameters_bytes + step.activations_bytes; }
+  std::size_t wanted_bytes() const { return step.total_bytes(); }
   std::size_t device_bytes() const { return wanted_bytes() + workspace_bytes; }
 };
 MemoryPlan plan_memory(const PretrainConfig& config, const RunPlan& plan, const Runtime& runtime);

@@ -77,6 +77,10 @@ StepOptions step_options(const PretrainConfig& c, const Runtime& runtime) {
           .record = c.cuda_graph};
 }
 
+bool augments_on_device(const PretrainConfig& c, const Backend& backend) {
+  return c.augment_on == "device" || (c.augment_on == "auto" && !backend.device_id().empty());
+}
+
 int choose_workers(const PretrainConfig& config, const MpiSession& session) {
   if (config.workers > 0) return static_cast<int>(config.workers);
   return std::min(cores_of_rank(session.local_size()), 16);
@@ -99,6 +103,8 @@ RunPlan::RunPlan(const PretrainConfig& c, const data::Dataset& dataset, const Ru
   schedule = optim::Schedule({c.learning_rate_weights, c.learning_rate_biases}, c.batch_size, steps_in(c.warmup_epochs),
                              total_steps);
   loader.allocate = [&backend = runtime.backend](std::size_t bytes) { return backend.allocate_staging(bytes); };
+  if (augments_on_device(c, runtime.backend))
+    loader.image_bytes = step.image_bytes = data::room_per_image(dataset, static_cast<int>(c.image_size));
   loader.num_workers = choose_workers(c, runtime.session);
   loader.corrupt_policy = c.on_corrupt == "stop" ? data::CorruptPolicy::kStop : data::CorruptPolicy::kReplace;
 }

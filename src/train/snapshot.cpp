@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "barlow/pixels/make_view.hpp"
 #include "barlow/train/hdf5_file.hpp"
 #include "storage.hpp"
 
@@ -15,9 +16,17 @@ Snapshot::Snapshot(const MpiSession& session, const data::HostBatch& batch, std:
   const std::int64_t n = std::min(kMaxImages, b);
   const auto image_bytes = static_cast<std::size_t>(image_size * image_size * 3);
   views_shape_ = {2, n, image_size, image_size, 3};
+  views_.resize(static_cast<std::size_t>(2 * n) * image_bytes);
+  std::uint8_t* to = views_.data();
   for (std::int64_t view = 0; view < 2; ++view) {
-    const auto* first = batch.images.data() + static_cast<std::size_t>(view * b) * image_bytes;
-    views_.insert(views_.end(), first, first + static_cast<std::size_t>(n) * image_bytes);
+    for (std::int64_t image = 0; image < n; ++image, to += image_bytes) {
+      const auto number = static_cast<std::size_t>(view * b + image);
+      if (batch.plans.empty()) {
+        std::copy_n(batch.images.data() + number * image_bytes, image_bytes, to);
+      } else {
+        pixels::make_view(batch.plans[number], batch.images, static_cast<int>(image_size), to);
+      }
+    }
   }
 
   const std::int64_t D = normalized.shape[1];

@@ -35,8 +35,8 @@ void report_start(const PretrainConfig& config, const RunPlan& plan, const Memor
                         name_of(plan.step.dtype)));
   log::info(fmt::format("{:<8} {}", "memory", describe_device_memory(memory)));
   log::info(fmt::format("{:<8} {}", "", describe_host_memory(memory)));
-  log::info(fmt::format("{:<8} {}: {} images, {} loader threads per rank", "data", config.data, dataset.size(),
-                        plan.loader.num_workers));
+  log::info(fmt::format("{:<8} {}: {} images, {} loader threads per rank, views made by {}", "data", config.data,
+                        dataset.size(), plan.loader.num_workers, plan.loader.image_bytes > 0 ? "the device" : "them"));
   log::info(fmt::format("{:<8} {} steps of {} images ({} per rank), {} per epoch; {} loss, noise floor {:.4g}", "run",
                         plan.total_steps, config.batch_size, plan.step.local_batch, plan.steps_per_epoch,
                         form == ssl::LossForm::kGram ? "Gram" : "direct",

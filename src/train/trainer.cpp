@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 #include <initializer_list>
+#include <utility>
 
 #include "barlow/base/clock.hpp"
 #include "barlow/base/log.hpp"
@@ -57,9 +58,12 @@ class Run {
   void start_from(std::int64_t steps_done);
   std::int64_t recover(TrainingStep& step, const data::HostBatch& batch, NonFiniteStep failed);
   Verdict agree(data::HostBatch& batch, std::int64_t steps_done);
+  void begin_uploads(TrainingStep& step, const data::HostBatch& batch);
   StepInput step_input(const data::HostBatch& batch) const {
-    const Shape shape{2, static_cast<std::int64_t>(batch.sample_ids.size()), config_.image_size, config_.image_size, 3};
-    return {ConstTensorView(batch.images.data(), DType::kU8, shape), batch.sample_ids};
+    const Shape views{2, static_cast<std::int64_t>(batch.sample_ids.size()), config_.image_size, config_.image_size, 3};
+    const Shape pixels{static_cast<std::int64_t>(batch.images.size())};
+    return {ConstTensorView(batch.images.data(), DType::kU8, batch.plans.empty() ? views : pixels), batch.sample_ids,
+            batch.plans};
   }
   StepMetrics measure(const TrainingStep::Result& result, optim::Schedule::Rates rates, std::int64_t steps_done,
                       TrainingStep& step) const;
@@ -86,6 +90,7 @@ class Run {
   std::int64_t first_step_ = 0;
   std::int64_t saved_at_ = -1;  ///< the step of the latest checkpoint that was begun
   std::optional<data::Loader> loader_;
+  std::optional<data::HostBatch> ahead_;    ///< the batch after the one that is computed, on its way to the device
   std::optional<MetricsFile> metrics_;      // of rank 0
   std::optional<CheckpointWriter> writer_;  // of rank 0
   Stopwatch since_checkpoint_, since_record_, since_start_;
@@ -127,6 +132,7 @@ Outcome Run::train() {
     const Stopwatch step_watch;
     const optim::Schedule::Rates rates = plan_.schedule.at(done);
     watchdog_.enter(step_operation(runtime_.collectives));
+    begin_uploads(step, batch);
     const TrainingStep::Result result = step.compute(step_input(batch), tracing, profile_.profiler());
     watchdog_.enter("agreeing with the other ranks on a step's result");
     if (session_.max(result.non_finite ? 1 : 0) != 0) {
@@ -232,6 +238,8 @@ std::int64_t Run::recover(TrainingStep& step, const data::HostBatch& batch, NonF
     log::warning(fmt::format("{}; going back to step {}, without that batch (rollback {} of {})", what, state_.step,
                              rollbacks + 1, config_.max_rollbacks));
   }
+  step.uploads().forget();
+  ahead_.reset();
   start_from(state_.step);
   save(step, state_.step, nullptr);  // a job that is killed now goes on without the batch, too
   return state_.step;
@@ -245,7 +253,7 @@ Verdict Run::agree(data::HostBatch& batch, std::int64_t steps_done) {
   try {
     const BatchOrder order(state_.skipped_batches);
     do {
-      batch = loader_->next();
+      batch = ahead_ ? std::move(*std::exchange(ahead_, std::nullopt)) : loader_->next();
     } while (order.skips(batch.step));
   } catch (const Error&) {
     error = std::current_exception();
@@ -267,6 +275,14 @@ Verdict Run::agree(data::HostBatch& batch, std::int64_t steps_done) {
   const auto verdict = static_cast<Verdict>(session_.max(static_cast<long long>(wish)));
   if (verdict == Verdict::kFail) settle(session_, error);
   return verdict;
+}
+
+/// This batch's, unless it came ahead, and the next one's beside the computation.
+void Run::begin_uploads(TrainingStep& step, const data::HostBatch& batch) {
+  step.uploads().begin(step_input(batch).images);
+  ahead_ = loader_->try_next();
+  if (ahead_ && !BatchOrder(state_.skipped_batches).skips(ahead_->step))
+    step.uploads().begin(step_input(*ahead_).images);
 }
 
 /// Why this rank wants to stop now; empty if it does not. Files and clocks are rank 0's to look at.

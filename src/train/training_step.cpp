@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/train/training_step.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "barlow/backend/make_backend.hpp"
@@ -8,6 +9,15 @@
 #include "barlow/train/normalization.hpp"
 
 namespace barlow::train {
+namespace {
+
+std::size_t input_bytes(const PretrainConfig& config, const StepOptions& options) {
+  const auto two_views = static_cast<std::size_t>(2 * config.image_size * config.image_size * 3);
+  return static_cast<std::size_t>(options.local_batch) * std::max(two_views, options.image_bytes);
+}
+
+}  // namespace
+
 TrainingStep::TrainingStep(const PretrainConfig& config, const StepOptions& options, Backend& backend,
                            Collectives& collectives)
     : TrainingStep(config, options, backend, collectives,
@@ -22,6 +32,7 @@ TrainingStep::TrainingStep(const PretrainConfig& config, const StepOptions& opti
       model_(layout_, config),
       store_(layout_, backend, options.dtype, true),
       arena_(std::move(memory)),
+      uploads_(backend, input_bytes(config, options)),
       reducer_(collectives, store_.gradients()),
       lars_(store_, backend, options.lars),
       replay_(backend, collectives, options.record) {
@@ -35,18 +46,24 @@ TrainingStep::Memory TrainingStep::measure(const PretrainConfig& config, const S
   const StepInput nothing{
       ConstTensorView(nullptr, DType::kU8, {2, options.local_batch, config.image_size, config.image_size, 3}), {}};
   step.run(nothing, {0, 0}, nullptr);
-  return {step.store_.size_bytes(), step.arena_.peak_bytes()};
+  return {step.store_.size_bytes(), step.arena_.peak_bytes(), step.uploads_.size_bytes()};
 }
 
-void TrainingStep::upload(ConstTensorView images) {
-  const Shape shape{2 * images.shape[1], image_size_, image_size_, 3};
+void TrainingStep::upload(const StepInput& batch) {
+  const std::int64_t b = batch.num_images();
+  const Shape shape{2 * b, image_size_, image_size_, 3};
   if (!(images_.shape() == shape)) {
     replay_.forget();
     images_ = normalized_ = loss_terms_ = {};
     images_ = arena_.allocate(options_.dtype, shape);
   }
   const Activation bytes = arena_.allocate(DType::kU8, shape);
-  backend_.copy_to_device(images, bytes);
+  const ConstTensorView received = uploads_.finish(batch.images);
+  if (batch.plans.empty()) {
+    backend_.copy(received, bytes);
+  } else {
+    backend_.make_views(batch.plans, received, bytes.view().reshaped({2, b, image_size_, image_size_, 3}));
+  }
   backend_.normalize_images(bytes, kImageMean, kImageStd, images_);
 }
 
@@ -59,7 +76,6 @@ void TrainingStep::forward_and_backward(const StepInput& batch, Trace* trace, Ph
       .backend = backend_, .collectives = collectives_, .arena = arena_, .parameters = store_, .listener = &reducer_};
   ssl::BarlowTwinsOptions scaled_loss = options_.loss;
   scaled_loss.gradient_scale *= static_cast<float>(loss_scale_.value);
-
   phase.next(Phase::kForward);
   const Activation features = model_.backbone.forward(pass, images_);
   const Activation embeddings = model_.projector.forward(pass, features);
@@ -78,7 +94,7 @@ void TrainingStep::forward_and_backward(const StepInput& batch, Trace* trace, Ph
 
 TrainingStep::Result TrainingStep::compute(const StepInput& batch, Trace* trace, Profiler* profiler) {
   PhaseScope phase(profiler, Phase::kUpload);
-  upload(batch.images);
+  upload(batch);
   // What looks into a step needs it piece by piece.
   if (trace != nullptr || (profiler != nullptr && profiler->is_active())) {
     replay_.forget();

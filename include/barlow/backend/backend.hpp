@@ -48,6 +48,11 @@ class Backend {
   virtual Buffer allocate_staging(std::size_t size_bytes) = 0;
   /// Host memory of allocate_staging() stays as it is until the device is waited for; other memory may go at once.
   void copy_to_device(ConstTensorView host, TensorView device);
+  /// The same from staging memory, beside the operations: those that are called after await_upload() of the number that
+  /// this returns see the values. Operations that use `device` have been waited for.
+  int upload(ConstTensorView host, TensorView device);
+  /// Asynchronous, of one of the latest four uploads.
+  virtual void await_upload(int /*number*/) {}
   /// Waits until `host` holds the values.
   void copy_to_host(ConstTensorView device, TensorView host);
   void copy(ConstTensorView from, TensorView to);
@@ -153,6 +158,10 @@ class Backend {
   using In = ConstTensorView;
   using Out = TensorView;
   virtual void do_copy_to_device(In host, Out device) = 0;
+  virtual int do_upload(In host, Out device) {
+    do_copy_to_device(host, device);
+    return 0;
+  }
   virtual void do_copy_to_host(In device, Out host) = 0;
   virtual void do_copy(In from, Out to) = 0;
   virtual void do_fill_zero(Out x) = 0;

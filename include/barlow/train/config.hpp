@@ -33,7 +33,7 @@ struct PretrainConfig {
   std::string on_corrupt = "stop";
 
   std::int64_t seed = 0;
-  std::string precision = "auto", device = "auto", collectives = "auto";
+  std::string precision = "auto", device = "auto", collectives = "auto", augment_on = "auto";
   bool share_device = false, deterministic = false, cuda_graph = true;
   std::int64_t workers = 0, threads = 0;
 
@@ -104,6 +104,9 @@ void for_each_field(Config& c, Visit&& visit) {
   visit("precision", c.precision, kRun,
         "auto (the best the device does well), fp32, tf32 (GPU), bf16 or fp16 (GPU, with dynamic loss scaling)");
   visit("device", c.device, kStart, "auto (a GPU where there is one), cpu or cuda");
+  visit("augment-on", c.augment_on, kStart,
+        "who makes the views of decoded images, the same bit for bit: auto (a GPU, where there is one), cpu (loader "
+        "threads) or device");
   visit("collectives", c.collectives, kStart,
         "exchange between ranks: auto, nccl, or mpi (on GPUs through host memory)");
   visit("share-device", c.share_device, kStart, "several ranks may use one GPU");

@@ -8,7 +8,9 @@
 #include "barlow/optim/gradient_reducer.hpp"
 #include "barlow/optim/lars.hpp"
 #include "barlow/optim/loss_scale.hpp"
+#include "barlow/pixels/view_plan.hpp"
 #include "barlow/ssl/barlow_twins.hpp"
+#include "barlow/train/batch_upload.hpp"
 #include "barlow/train/model.hpp"
 #include "barlow/train/profiler.hpp"
 #include "barlow/train/replay.hpp"
@@ -23,12 +25,18 @@ struct StepOptions {
   optim::LarsOptions lars;
   ssl::BarlowTwinsOptions loss;
   bool record = true;  ///< replay steps where device and collectives can (Replay)
+  std::size_t image_bytes = 0;  ///< room per image where the device makes the views; 0: they come from the host
 };
 
 /// This rank's part of a batch, on the host.
 struct StepInput {
-  ConstTensorView images;  ///< u8 [2,b,S,S,3]
+  ConstTensorView images;  ///< views u8 [2,b,S,S,3]; with plans, the pixels u8 [n] that the device makes them of
   std::span<const std::int64_t> sample_ids;
+  std::span<const pixels::ViewPlan> plans = {};  ///< [2b] or none
+
+  std::int64_t num_images() const {
+    return plans.empty() ? images.shape[1] : static_cast<std::int64_t>(plans.size() / 2);
+  }
 };
 
 /// The training step: model, parameters, activations and optimiser of one rank. Everything is allocated in the
@@ -36,7 +44,9 @@ struct StepInput {
 class TrainingStep {
  public:
   struct Memory {
-    std::size_t parameters_bytes, activations_bytes;
+    std::size_t parameters_bytes, activations_bytes, input_bytes;
+
+    std::size_t total_bytes() const { return parameters_bytes + activations_bytes + input_bytes; }
   };
   /// What one step needs, found by running it on a backend that only measures.
   static Memory measure(const PretrainConfig& config, const StepOptions& options, int world_size);
@@ -65,6 +75,8 @@ class TrainingStep {
     return result;
   }
 
+  /// Where the trainer begins with a batch ahead of time; compute() finishes it.
+  BatchUpload& uploads() { return uploads_; }
   nn::ParameterStore& store() { return store_; }
   std::int64_t embedding_width() const { return model_.embedding_width(); }
   /// True if the latest step was replayed.
@@ -78,7 +90,7 @@ class TrainingStep {
  private:
   TrainingStep(const PretrainConfig& config, const StepOptions& options, Backend& backend, Collectives& collectives,
                Buffer memory);
-  void upload(ConstTensorView images);
+  void upload(const StepInput& batch);
   void forward_and_backward(const StepInput& batch, Trace* trace, PhaseScope& phase);
 
   StepOptions options_;
@@ -89,6 +101,7 @@ class TrainingStep {
   Model model_;
   nn::ParameterStore store_;
   Arena arena_;
+  BatchUpload uploads_;
   optim::GradientReducer reducer_;
   optim::Lars lars_;
   optim::LossScale loss_scale_;

@@ -49,6 +49,8 @@ bool is_page_locked(const void* host) {
 CudaBackend::CudaBackend(const CudaOptions& options)
     : options_(options),
       stream_(make_stream_on(options.device)),
+      upload_stream_(make_stream()),
+      uploaded_{make_event(), make_event(), make_event(), make_event()},
       workspace_(allocate_device(kWorkspaceBytes)),
       parts_(allocate_device(kPartsBytes)),
       filter_scratch_(1),
@@ -58,7 +60,10 @@ CudaBackend::CudaBackend(const CudaOptions& options)
   filter_scratch_.front() = allocate_device(kFilterBytes);
 }
 
-CudaBackend::~CudaBackend() { cudaStreamSynchronize(stream()); }
+CudaBackend::~CudaBackend() {
+  cudaStreamSynchronize(upload_stream_.get());
+  cudaStreamSynchronize(stream());
+}
 
 std::string CudaBackend::description() const {
   return fmt::format("{}, {}", describe_device(options_.device), version_of_cudnn());
@@ -100,6 +105,17 @@ void CudaBackend::do_copy_to_device(In host, Out device) {
   check(cudaMemcpyAsync(device.data, host.data, host.size_bytes(), cudaMemcpyHostToDevice, stream()));
   // CUDA only says that such a copy "might be" finished; where the device reads pageable memory by itself it is not.
   if (!is_page_locked(host.data)) synchronize();
+}
+
+int CudaBackend::do_upload(In host, Out device) {
+  const int number = num_uploads_++ % static_cast<int>(uploaded_.size());
+  check(cudaMemcpyAsync(device.data, host.data, host.size_bytes(), cudaMemcpyHostToDevice, upload_stream_.get()));
+  check(cudaEventRecord(uploaded_[static_cast<std::size_t>(number)].get(), upload_stream_.get()));
+  return number;
+}
+
+void CudaBackend::await_upload(int number) {
+  check(cudaStreamWaitEvent(stream(), uploaded_[static_cast<std::size_t>(number)].get()));
 }
 
 void CudaBackend::do_copy_to_host(In device, Out host) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <list>
 #include <memory>
 #include <vector>
@@ -42,6 +43,7 @@ class CudaBackend final : public Backend {
   void synchronize() override;
   bool can_record() const override { return true; }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;
+  void await_upload(int number) override;
 
  private:
   using In = ConstTensorView;
@@ -57,6 +59,7 @@ class CudaBackend final : public Backend {
   void* filter_scratch(std::size_t size_bytes);
 
   void do_copy_to_device(In host, Out device) override;
+  int do_upload(In host, Out device) override;
   void do_copy_to_host(In device, Out host) override;
   void do_copy(In from, Out to) override;
   void do_fill_zero(Out x) override;
@@ -94,7 +97,9 @@ class CudaBackend final : public Backend {
                       Out momentum, Out compute) override;
 
   CudaOptions options_;
-  Stream stream_;
+  Stream stream_, upload_stream_;
+  std::array<Event, 4> uploaded_;  ///< of the latest uploads, which take turns
+  int num_uploads_ = 0;
   Buffer workspace_, parts_;
   std::vector<Buffer> filter_scratch_;  ///< the last is in use; those before may be read by work that was begun
   GemmPlans gemms_;

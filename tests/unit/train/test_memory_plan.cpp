@@ -24,8 +24,7 @@ StepOptions options_of(std::int64_t local_batch) {
 }
 
 std::size_t wanted_by(std::int64_t local_batch) {
-  const auto memory = TrainingStep::measure(small_network(), options_of(local_batch), kRanks);
-  return memory.parameters_bytes + memory.activations_bytes;
+  return TrainingStep::measure(small_network(), options_of(local_batch), kRanks).total_bytes();
 }
 
 MemoryPlan plan_of(std::int64_t local_batch) {
