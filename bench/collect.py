@@ -41,7 +41,8 @@ def main(folder, commit):
     versions = subprocess.run(["barlow", "--version"], text=True, capture_output=True, check=False).stdout.splitlines()
     print(json.dumps({"device": next(step["device"] for step in steps if step["program"] == "barlow"), "commit": commit,
                       "versions": versions, "whole_step": whole_step(steps), "fed_from_hdf5": lines(folder / "fed.jsonl"),
-                      "graph": lines(folder / "graph.jsonl"), "operations": lines(folder / "ops.jsonl")}, indent=1))
+                      "graph": lines(folder / "graph.jsonl"), "views": lines(folder / "views.jsonl"),
+                      "operations": lines(folder / "ops.jsonl")}, indent=1))
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ tests() {
   step "operations against double precision" 180 test_op_parity
   step "gradients against finite differences" 120 test_op_gradients
   step "what operations promise" 60 test_op_contract
+  step "views against the processor's, bit for bit" 120 test_op_views
   step "ten steps, 1 rank" 120 mpirun -n 1 test_gpu_step
   for kind in nccl mpi; do
     for ranks in 2 4; do
@@ -85,13 +86,16 @@ benches() {
       on_gpu "step, batch $batch, $graph" 90 bash -c "to graph.jsonl bench_step --device cuda --precision bf16 --batch $batch --warmup 5 --iters 20 $graph"
     done
   done
+  for size in 224 96; do
+    on_gpu "views, $size pixels" 90 bash -c "to views.jsonl bench_views --device cuda --images 256 --image-size $size"
+  done
   for batch in 32 64 128 256 512; do
     on_gpu "step, batch $batch" 90 bash -c "to step.jsonl bench_step --device cuda --precision bf16 --batch $batch --warmup 5 --iters 20"
     on_gpu "PyTorch, batch $batch" 90 bash -c "to step.jsonl python3 bench/peer_torch.py --precision bf16 --batch $batch --warmup 5 --iters 20"
   done
   on_gpu "PyTorch compiled, batch 256" 180 bash -c 'to step.jsonl python3 bench/peer_torch.py --precision bf16 --batch 256 --warmup 5 --iters 20 --compile'
   on_gpu "PyTorch synchronised norms, batch 256" 120 bash -c 'to step.jsonl python3 bench/peer_torch.py --precision bf16 --batch 256 --warmup 5 --iters 20 --sync-batch-norm'
-  on_gpu "step fed from HDF5, batch 256" 180 bash bench/gpu_fed.sh "$work" "$OUT/fed.jsonl"
+  on_gpu "step fed from HDF5, batch 256" 300 bash bench/gpu_fed.sh "$work" "$OUT/fed.jsonl"
   on_gpu "one result file" 60 bash -c "python3 bench/collect.py $OUT $commit >$OUT/result.json"
 }
 

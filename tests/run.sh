@@ -60,7 +60,7 @@ elif ! bash jobs/lib/cudnn_frontend.sh; then
 else
   cmake --preset cuda-release -DBARLOW_WERROR=ON >/dev/null
   cmake --build --preset cuda-release -j "$jobs" --target barlow barlow-data test_cuda check_plans test_op_parity test_op_gradients \
-    test_op_contract test_gpu_step test_gpu_replay bench_ops bench_step
+    test_op_contract test_op_views test_gpu_step test_gpu_replay bench_ops bench_step bench_views
   run_ctest cuda-release
   if OUT=build/on-gpu bash bench/on-gpu.sh --rehearse >build/on-gpu.txt; then
     passed=$((passed + 1))
