@@ -10,6 +10,8 @@ from program import FOLDER, STEPS_PER_EPOCH, command, make_images, metrics, np, 
 
 TOTAL = 2 * STEPS_PER_EPOCH
 TOGETHER = 1e-5  # relative
+# A side that changes moves a gradient, and so the momentum, at once; weights take a small part of it.
+BOUNDS = {"parameters": TOGETHER, "momentum": 10 * TOGETHER, "buffers": TOGETHER}
 PARTS = ((2, 3), (4, 2), (1, 1), (3, 2))  # ranks, steps; 3 is the middle of an epoch
 
 
@@ -62,7 +64,7 @@ file, reference = (tensors(folder / "checkpoint.h5") for folder in (elastic, alo
 assert file["step"] == reference["step"] == TOTAL
 errors = compare(file, reference)
 print(f"2, 4, 1, 3 ranks against 2: losses off by {worst:.1e} at most, " + ", ".join(f"{kind} by {error:.1e}" for kind, error in errors.items()))
-assert max(errors.values()) <= TOGETHER, errors
+assert all(error <= BOUNDS[kind] for kind, error in errors.items()), errors
 
 moved = compare(tensors(FOLDER / "elastic" / "checkpoint.previous.h5"), reference)
-assert min(moved.values()) > 10 * TOGETHER, f"a step moves less than the tolerance sees: {moved}"
+assert all(error > 10 * BOUNDS[kind] for kind, error in moved.items()), f"a step moves less than the tolerance sees: {moved}"
