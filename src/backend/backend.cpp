@@ -79,6 +79,11 @@ int Backend::upload(ConstTensorView host, TensorView device) {
   return do_upload(host, device);
 }
 
+int Backend::do_upload(In host, Out device) {
+  do_copy_to_device(host, device);
+  return 0;
+}
+
 void Backend::copy_to_host(ConstTensorView device, TensorView host) {
   Check("copy_to_host").elements("host", host, device.num_elements(), device.dtype);
   do_copy_to_host(device, host);

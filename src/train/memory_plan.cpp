@@ -30,8 +30,7 @@ MemoryPlan plan_memory(const PretrainConfig& config, const RunPlan& plan, const 
   MemoryPlan memory;
   memory.step = TrainingStep::measure(config, plan.step, runtime.session.world_size());
   memory.workspace_bytes = runtime.backend.reserved_bytes();
-  memory.batches_bytes =
-      static_cast<std::size_t>(plan.loader.queue_depth + 1) * batch_bytes(config, plan.step);
+  memory.batches_bytes = static_cast<std::size_t>(plan.loader.queue_depth + 1) * batch_bytes(config, plan.step);
   nn::ParameterLayout layout;
   const Model model(layout, config);
   memory.state_copy_bytes =
@@ -77,11 +76,13 @@ std::string check_memory(const PretrainConfig& config, const StepOptions& option
       fits >= 2 ? fmt::format("--batch-size {} would fit on {} rank{}", fits, world_size, world_size == 1 ? "" : "s")
                 : std::string("no batch would fit: give a smaller --projector, --architecture or --image-size");
   const std::string facts = fmt::format(
-      "--batch-size {}: {} images per rank want {:.2f} GiB (parameters {:.2f}, activations {:.2f}, input {:.2f}) of the device's "
+      "--batch-size {}: {} images per rank want {:.2f} GiB (parameters {:.2f}, activations {:.2f}, input {:.2f}) of "
+      "the device's "
       "{:.2f} "
       "GiB that are free, and libraries about {:.2f}; {}",
       config.batch_size, options.local_batch, gib(wanted), gib(memory.step.parameters_bytes),
-      gib(memory.step.activations_bytes), gib(memory.step.input_bytes), gib(free.bytes), gib(free.libraries_bytes), remedy);
+      gib(memory.step.activations_bytes), gib(memory.step.input_bytes), gib(free.bytes), gib(free.libraries_bytes),
+      remedy);
   if (wanted > free.bytes) throw ConfigError(facts);
   return facts;
 }

@@ -85,8 +85,7 @@ class Backend {
   /// dw is f32 [K,R,S,C], written, not accumulated.
   void conv2d_grad_filter(const Conv2dDesc& desc, ConstTensorView x, ConstTensorView dy, TensorView dw);
 
-  // --- batch norm, cut where ranks exchange numbers
-  // -------------------------------------------------------------------
+  // --- batch norm, cut where ranks exchange numbers -----------------------------------------------------------------
   /// sums f64 [V,2,C]: per view and channel the sum and the sum of squares of x [V,rows,C].
   void batch_norm_sums(const BatchNormDesc& desc, ConstTensorView x, TensorView sums);
   /// From sums over `count` values per view and channel (all ranks): mean f32 [V,C] and inv_std = 1/sqrt(var + eps)
@@ -158,10 +157,7 @@ class Backend {
   using In = ConstTensorView;
   using Out = TensorView;
   virtual void do_copy_to_device(In host, Out device) = 0;
-  virtual int do_upload(In host, Out device) {
-    do_copy_to_device(host, device);
-    return 0;
-  }
+  virtual int do_upload(In host, Out device);
   virtual void do_copy_to_host(In device, Out host) = 0;
   virtual void do_copy(In from, Out to) = 0;
   virtual void do_fill_zero(Out x) = 0;

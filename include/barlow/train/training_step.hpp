@@ -24,7 +24,7 @@ struct StepOptions {
   std::int64_t local_batch;
   optim::LarsOptions lars;
   ssl::BarlowTwinsOptions loss;
-  bool record = true;  ///< replay steps where device and collectives can (Replay)
+  bool record = true;           ///< replay steps where device and collectives can (Replay)
   std::size_t image_bytes = 0;  ///< room per image where the device makes the views; 0: they come from the host
 };
 
