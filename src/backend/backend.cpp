@@ -241,7 +241,7 @@ void Backend::global_average_pool_grad(ConstTensorView dy, TensorView dx) {
 
 void Backend::gemm(const GemmDesc& desc, ConstTensorView a, ConstTensorView b, TensorView c) {
   Check check("gemm");
-  check.elements("a", a, desc.M * desc.K, a.dtype)
+  check.elements("a", a, desc.a_elements(), a.dtype)
       .elements("b", b, desc.K * desc.N, a.dtype)
       .elements("c", c, desc.M * desc.N, c.dtype);
   check.require(c.dtype == a.dtype || c.dtype == DType::kF32, "c must have the type of a and b, or fp32");

@@ -47,7 +47,10 @@ void MpiCollectives::all_gather(ConstTensorView local, TensorView gathered) {
     throw ShapeError("all_gather: more than 2 GiB from one rank");
   }
   const int bytes = static_cast<int>(local.size_bytes());
-  check_mpi(MPI_Allgather(local.data, bytes, MPI_BYTE, gathered.data, bytes, MPI_BYTE, session_.communicator()));
+  const auto* own_part =
+      static_cast<const std::byte*>(gathered.data) + static_cast<std::size_t>(rank()) * local.size_bytes();
+  const void* from = local.data == own_part ? MPI_IN_PLACE : local.data;
+  check_mpi(MPI_Allgather(from, bytes, MPI_BYTE, gathered.data, bytes, MPI_BYTE, session_.communicator()));
 }
 
 void MpiCollectives::broadcast(TensorView values) {

@@ -82,7 +82,7 @@ void NcclCollectives::all_gather(ConstTensorView local, TensorView gathered) {
     throw ShapeError("all_gather: " + local.shape.to_string() + " of each rank do not fill " +
                      gathered.shape.to_string());
   }
-  latest_ = "gather of embeddings";
+  latest_ = "gather";
   check(ncclAllGather(local.data, gathered.data, local.size_bytes(), ncclUint8, in_order_, backend_.stream()));
 }
 

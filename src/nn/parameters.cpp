@@ -31,7 +31,7 @@ Shape Parameter::file_shape() const {
 }
 
 int ParameterLayout::add(const std::string& name, ParameterKind kind, const Shape& shape) {
-  Parameter parameter{name, kind, shape, 0};
+  Parameter parameter{.name = name, .kind = kind, .shape = shape, .offset = 0, .first_row = 0, .rows = shape[0]};
   auto& table = parameter.is_buffer() ? buffers_ : parameters_;
   auto& end = parameter.is_buffer() ? buffer_end_ : parameter_end_;
   if (std::any_of(table.begin(), table.end(), [&](const Parameter& other) { return other.name == name; })) {
@@ -43,6 +43,20 @@ int ParameterLayout::add(const std::string& name, ParameterKind kind, const Shap
   return static_cast<int>(table.size()) - 1;
 }
 
+// A sum of gradients (4 bytes each) takes every rank twice their size, out and back. Shards take the inputs and output
+// gradients once, in the compute type, and the new values once.
+void ParameterLayout::shard_linear_layers(int rank, int world_size, std::int64_t batch_rows, DType compute_dtype) {
+  const auto compute_bytes = static_cast<std::int64_t>(size_of(compute_dtype));
+  for (Parameter& parameter : parameters_) {
+    if (world_size == 1 || parameter.kind != ParameterKind::kLinear || parameter.shape[0] % world_size != 0) continue;
+    const std::int64_t weights = parameter.shape.num_elements();
+    const std::int64_t activations = batch_rows * (parameter.shape[0] + parameter.shape[1]);
+    if ((activations + weights) * compute_bytes >= 2 * weights * static_cast<std::int64_t>(sizeof(float))) continue;
+    parameter.rows = parameter.shape[0] / world_size;
+    parameter.first_row = rank * parameter.rows;
+  }
+}
+
 std::int64_t ParameterLayout::num_trained() const {
   std::int64_t count = 0;
   for (const Parameter& parameter : parameters_) count += parameter.shape.num_elements();
@@ -52,7 +66,9 @@ std::int64_t ParameterLayout::num_trained() const {
 std::vector<LarsSegment> ParameterLayout::segments() const {
   std::vector<LarsSegment> segments;
   for (const Parameter& parameter : parameters_) {
-    segments.push_back({parameter.offset, parameter.shape.num_elements(), parameter.shape.rank() > 1});
+    const std::int64_t row_elements = parameter.shape.num_elements() / parameter.shape[0];
+    segments.push_back({parameter.offset + parameter.first_row * row_elements, parameter.rows * row_elements,
+                        parameter.shape.rank() > 1});
   }
   return segments;
 }

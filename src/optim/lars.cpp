@@ -3,10 +3,16 @@
 
 #include <cmath>
 
+#include "barlow/optim/gather_shards.hpp"
+
 namespace barlow::optim {
 
-Lars::Lars(nn::ParameterStore& store, Backend& backend, LarsOptions options)
-    : store_(store), backend_(backend), options_(options), segments_(store.layout().segments()) {
+Lars::Lars(nn::ParameterStore& store, Backend& backend, Collectives& collectives, LarsOptions options)
+    : store_(store),
+      backend_(backend),
+      collectives_(collectives),
+      options_(options),
+      segments_(store.layout().segments()) {
   const auto count = static_cast<std::int64_t>(segments_.size());
   memory_ = backend.allocate(static_cast<std::size_t>(2 * count) * sizeof(double));
   norms_ = TensorView(memory_.data(), DType::kF64, {count, 2});
@@ -17,6 +23,10 @@ std::optional<std::string> Lars::measure(double loss_scale) {
   loss_scale_ = static_cast<float>(loss_scale);
   backend_.segment_norms(segments_, {.weight_decay = options_.weight_decay, .loss_scale = loss_scale_}, store_.values(),
                          store_.gradients(), norms_);
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    if (store_.layout().parameters()[i].is_sharded())
+      collectives_.all_reduce_sum(norms_.slice(static_cast<std::int64_t>(i), 1));
+  }
   backend_.copy_to_host(norms_, TensorView(host_norms_.data(), DType::kF64, norms_.shape));
   double sum = 0;
   for (std::size_t i = 0; i < segments_.size(); ++i) {
@@ -39,6 +49,7 @@ void Lars::step(Schedule::Rates rates) {
                       .loss_scale = loss_scale_};
   backend_.lars_update(segments_, step, norms_, store_.values(), store_.gradients(), store_.momentum(),
                        store_.compute_copy());
+  gather_shards(store_.layout(), store_.compute_copy() ? store_.compute_copy() : store_.values(), collectives_);
 }
 
 }  // namespace barlow::optim

@@ -18,19 +18,14 @@ constexpr std::size_t kKernelsBytes = std::size_t{512} << 20, kConnectionsBytes 
 
 double gib(std::size_t bytes) { return static_cast<double>(bytes) / (1024.0 * 1024 * 1024); }
 
-/// Of the host: views, or the pixels that the device makes them from.
-std::size_t batch_bytes(const PretrainConfig& config, const StepOptions& step) {
-  const auto two_views = static_cast<std::size_t>(2 * config.image_size * config.image_size * 3);
-  return static_cast<std::size_t>(step.local_batch) * std::max(two_views, step.image_bytes);
-}
-
 }  // namespace
 
 MemoryPlan plan_memory(const PretrainConfig& config, const RunPlan& plan, const Runtime& runtime) {
   MemoryPlan memory;
   memory.step = TrainingStep::measure(config, plan.step, runtime.session.world_size());
   memory.workspace_bytes = runtime.backend.reserved_bytes();
-  memory.batches_bytes = static_cast<std::size_t>(plan.loader.queue_depth + 1) * batch_bytes(config, plan.step);
+  memory.batches_bytes =
+      static_cast<std::size_t>(plan.loader.queue_depth + 1) * plan.step.batch_bytes(config.image_size);
   nn::ParameterLayout layout;
   const Model model(layout, config);
   memory.state_copy_bytes =

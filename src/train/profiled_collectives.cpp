@@ -11,8 +11,11 @@ void ProfiledCollectives::all_reduce_sum(TensorView values) {
   to_.all_reduce_sum(values);
 }
 
+// In backward and in the update a gather is what sharded weights have in the place of a sum of gradients.
 void ProfiledCollectives::all_gather(ConstTensorView local, TensorView gathered) {
-  PhaseScope scope(&profiler_, Phase::kEmbeddingGather);
+  const Phase outer = profiler_.is_active() ? profiler_.innermost() : Phase::kOther;
+  const bool of_weights = outer == Phase::kBackward || outer == Phase::kLars;
+  PhaseScope scope(&profiler_, of_weights ? Phase::kGradientReduction : Phase::kEmbeddingGather);
   scope.add_bytes(bytes_of(gathered.size_bytes()));
   to_.all_gather(local, gathered);
 }

@@ -128,7 +128,7 @@ Outcome Run::train() {
     if (verdict == Verdict::kCheckpoint) save(step, done, nullptr);
 
     Trace* const tracing = trace && trace->wants(done, first_step_) ? &*trace : nullptr;
-    if (tracing != nullptr) tracing->begin(done, step.store(), runtime_.backend);
+    if (tracing != nullptr) tracing->begin(done, step.gather_state(), runtime_.backend);
     const Stopwatch step_watch;
     const optim::Schedule::Rates rates = plan_.schedule.at(done);
     watchdog_.enter(step_operation(runtime_.collectives));
@@ -153,7 +153,7 @@ Outcome Run::train() {
     longest_step_s_ = std::max(longest_step_s_, step_watch.elapsed_s());
 
     const StepMetrics metrics = measure(result, rates, done, step);
-    if (tracing != nullptr) tracing->end(step.store(), runtime_.backend, metrics);
+    if (tracing != nullptr) tracing->end(step.gather_state(), runtime_.backend, metrics);
     if (trace && !trace->wants(done, first_step_)) trace->close();
     if (done % config_.log_every_steps == 0 || done == plan_.total_steps) record(metrics);
     if (done % plan_.steps_per_epoch == 0 || done == plan_.total_steps) save(step, done, &batch);
@@ -218,7 +218,8 @@ void Run::start_from(std::int64_t steps_done) {
 std::int64_t Run::recover(TrainingStep& step, const data::HostBatch& batch, NonFiniteStep failed) {
   const auto rollbacks = static_cast<std::int64_t>(state_.skipped_batches.size());
   const auto file = fs::path(config_.output) / non_finite_name(failed.step, rollbacks);
-  const std::string what = investigate(std::move(failed), batch.sample_ids, runtime_, step.store(), file);
+  step.gather_gradients();
+  const std::string what = investigate(std::move(failed), batch.sample_ids, runtime_, step.gather_state(), file);
   const bool may_go_back = config_.on_nonfinite == "rollback";
   if (!may_go_back || rollbacks >= config_.max_rollbacks) {
     throw AgreedError(
@@ -336,6 +337,7 @@ void Run::record(StepMetrics metrics) {
 void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch) {
   const PhaseScope phase(profile_.profiler(), Phase::kCheckpoint);
   watchdog_.enter("copying the state for a checkpoint, or waiting for the one before");
+  step.gather_state();
   state_.step = saved_at_ = steps_done;
   state_.loss_scale = step.loss_scale();
   CheckpointWriter::Extras extras{.look = {}, .milestone_epoch = plan_.milestone_at(steps_done, config_.keep_every)};
@@ -352,7 +354,8 @@ void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatc
 }
 
 void Run::stop(TrainingStep& step, std::int64_t steps_done) {
-  if (session_.is_root() && writer_->wait() != steps_done) save(step, steps_done, nullptr);
+  const bool is_missing = session_.is_root() && writer_->wait() != steps_done;
+  if (session_.max(is_missing ? 1 : 0) != 0) save(step, steps_done, nullptr);
   settle_files({[&] { writer_->finish(); }, [&] { metrics_->finish(); }});
   if (session_.is_root())
     log::info(fmt::format("stopped {} after step {}; start the same command again to go on", stop_reason_, steps_done));

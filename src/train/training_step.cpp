@@ -6,14 +6,16 @@
 
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/comm/make_collectives.hpp"
+#include "barlow/optim/gather_shards.hpp"
 #include "barlow/train/normalization.hpp"
 
 namespace barlow::train {
 namespace {
 
-std::size_t input_bytes(const PretrainConfig& config, const StepOptions& options) {
-  const auto two_views = static_cast<std::size_t>(2 * config.image_size * config.image_size * 3);
-  return static_cast<std::size_t>(options.local_batch) * std::max(two_views, options.image_bytes);
+nn::ParameterLayout sharded(nn::ParameterLayout layout, const StepOptions& options, const Collectives& collectives) {
+  const std::int64_t batch_rows = 2 * options.local_batch * collectives.world_size();
+  layout.shard_linear_layers(collectives.rank(), collectives.world_size(), batch_rows, options.dtype);
+  return layout;
 }
 
 }  // namespace
@@ -30,11 +32,11 @@ TrainingStep::TrainingStep(const PretrainConfig& config, const StepOptions& opti
       backend_(backend),
       collectives_(collectives),
       model_(layout_, config),
-      store_(layout_, backend, options.dtype, true),
+      store_(sharded(layout_, options, collectives), backend, options.dtype, true),
       arena_(std::move(memory)),
-      uploads_(backend, input_bytes(config, options)),
-      reducer_(collectives, store_.gradients()),
-      lars_(store_, backend, options.lars),
+      uploads_(backend, options.batch_bytes(config.image_size)),
+      reducer_(collectives, store_.layout(), store_.gradients()),
+      lars_(store_, backend, collectives, options.lars),
       replay_(backend, collectives, options.record) {
   if (options.dtype == DType::kF16) loss_scale_.value = optim::LossScale::kStart;
 }
@@ -105,7 +107,7 @@ TrainingStep::Result TrainingStep::compute(const StepInput& batch, Trace* trace,
       return loss_terms_.view().data;
     });
   }
-  if (trace != nullptr) trace->record_gradients(store_, backend_);
+  if (trace != nullptr) trace->record_gradients(gather_gradients(), backend_);
 
   phase.next(Phase::kLars);
   std::array<double, 2> terms{};
@@ -123,6 +125,17 @@ TrainingStep::Result TrainingStep::compute(const StepInput& batch, Trace* trace,
 void TrainingStep::update(const Result& result, optim::Schedule::Rates rates) {
   if (!result.skipped) lars_.step(rates);
   store_.num_batches_tracked += 2;  // a view each
+}
+
+const nn::ParameterStore& TrainingStep::gather_state() {
+  for (const TensorView flat : {store_.values(), store_.momentum()})
+    optim::gather_shards(store_.layout(), flat, collectives_);
+  return store_;
+}
+
+const nn::ParameterStore& TrainingStep::gather_gradients() {
+  optim::gather_shards(store_.layout(), store_.gradients(), collectives_);
+  return store_;
 }
 
 std::vector<float> TrainingStep::normalized_embeddings() {

@@ -65,7 +65,7 @@ Trajectory run(Backend& backend, Collectives& collectives, const train::Pretrain
     REQUIRE_FALSE(done.non_finite);
     result.losses.push_back(done.on_diagonal + done.off_diagonal);
   }
-  const TensorView values = step.store().values();
+  const TensorView values = step.gather_state().values();
   result.values.resize(static_cast<std::size_t>(values.num_elements()));
   backend.copy_to_host(values, TensorView(result.values.data(), DType::kF32, values.shape));
   return result;

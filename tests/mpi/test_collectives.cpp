@@ -52,6 +52,14 @@ TEST_CASE("sums, gathers and broadcasts") {
     CHECK(gathered[2 * rank + 1] == -static_cast<float>(rank + 1));
   }
 
+  std::vector<float> in_place(static_cast<std::size_t>(2 * session.world_size()));
+  const TensorView whole(in_place.data(), DType::kF32, {session.world_size(), 2});
+  const TensorView own = whole.slice(session.rank(), 1);
+  own.as<float>()[0] = mine;
+  own.as<float>()[1] = -mine;
+  collectives->all_gather(own, whole);
+  CHECK(in_place == gathered);
+
   std::vector<float> root(5, mine);
   collectives->broadcast(TensorView(root.data(), DType::kF32, {5}));
   CHECK(root == std::vector<float>(5, 1.0F));
@@ -61,14 +69,30 @@ TEST_CASE("the reducer sums every gradient once, however it is cut") {
   const MpiSession& session = test_session();
   const auto collectives = collectives_under_test(GENERATE(false, true));
   const std::int64_t bucket_bytes = GENERATE(4, 64, 1 << 20);
-  std::vector<float> gradients(1000);
-  optim::GradientReducer reducer(*collectives, TensorView(gradients.data(), DType::kF32, {1000}), bucket_bytes);
+  nn::ParameterLayout layout;
+  layout.add("convolution", nn::ParameterKind::kConvolution, {3, 3, 3, 5});
+  layout.add("linear", nn::ParameterKind::kLinear, {12 * session.world_size(), 9});
+  layout.add("shift", nn::ParameterKind::kNormShift, {12});
+  const bool is_sharded = GENERATE(false, true) && session.world_size() > 1;
+  if (is_sharded) layout.shard_linear_layers(session.rank(), session.world_size(), 1, DType::kBF16);
+  const nn::Parameter& linear = layout.parameters()[1];
+  REQUIRE(linear.is_sharded() == is_sharded);
+  const auto stays = [&](std::int64_t i) {
+    return is_sharded && i >= linear.offset && i < linear.offset + linear.shape.num_elements();
+  };
+  const std::int64_t count = layout.parameter_elements();
+  std::vector<float> gradients(static_cast<std::size_t>(count));
+  optim::GradientReducer reducer(*collectives, layout, TensorView(gradients.data(), DType::kF32, {count}),
+                                 bucket_bytes);
   for (int step = 0; step < 2; ++step) {
     for (std::size_t i = 0; i < gradients.size(); ++i)
       gradients[i] = static_cast<float>(session.rank() + 1) * static_cast<float>(i);
-    for (const std::int64_t offset : {990, 500, 499, 3}) reducer.complete_from(offset);
+    for (const std::int64_t from_end : {10, 200, 201, 260}) reducer.complete_from(count - from_end);
     reducer.finish();
-    for (std::size_t i = 0; i < gradients.size(); ++i) REQUIRE(gradients[i] == sum_of_ranks() * static_cast<float>(i));
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float factor = stays(i) ? static_cast<float>(session.rank() + 1) : sum_of_ranks();
+      REQUIRE(gradients[static_cast<std::size_t>(i)] == factor * static_cast<float>(i));
+    }
   }
 }
 

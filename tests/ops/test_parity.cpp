@@ -207,13 +207,13 @@ TEST_CASE("matrix products agree with naive loops") {
     for (const GemmCase& test : gemm_cases()) {
       INFO(title(test.name, dtype) << " to " << name_of(result));
       const GemmDesc& d = test.desc;
-      const Values a = input(d.M * d.K, 1, dtype), b = input(d.K * d.N, 2, dtype), c = input(d.M * d.N, 3, result);
-      const Shape a_shape = d.transpose_a ? Shape{d.K, d.M} : Shape{d.M, d.K};
+      const Values a = input(d.a_elements(), 1, dtype), b = input(d.K * d.N, 2, dtype), c = input(d.M * d.N, 3, result);
       const Shape b_shape = d.transpose_b ? Shape{d.N, d.K} : Shape{d.K, d.N};
       // With beta = 0 what c held before must not matter: it stays poisoned.
       const DeviceTensor target =
           d.beta == 0 ? DeviceTensor(backend, result, {d.M, d.N}) : DeviceTensor(backend, result, {d.M, d.N}, c);
-      backend.gemm(d, DeviceTensor(backend, dtype, a_shape, a), DeviceTensor(backend, dtype, b_shape, b), target);
+      backend.gemm(d, DeviceTensor(backend, dtype, {d.a_elements()}, a), DeviceTensor(backend, dtype, b_shape, b),
+                   target);
       CHECK(nmse(target.values(), reference::gemm(d, a, b, c)) <= tolerance_of(result));
     }
   }

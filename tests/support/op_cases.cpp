@@ -97,6 +97,8 @@ std::vector<GemmCase> gemm_cases() {
       {"one product", {.M = 9, .N = 8, .K = 1, .transpose_a = true}},
       {"scaled", {.M = 33, .N = 16, .K = 20, .transpose_a = true, .alpha = 0.125F}},
       {"accumulated", {.M = 16, .N = 16, .K = 50, .transpose_b = true, .beta = 1}},
+      {"rows of a wider A", {.M = 12, .N = 16, .K = 24, .row_stride_a = 40}},
+      {"columns of a wider A^T", {.M = 24, .N = 32, .K = 40, .transpose_a = true, .row_stride_a = 96}},
       {"scaled and accumulated", {.M = 21, .N = 19, .K = 8, .alpha = -0.5F, .beta = 0.75F}},
   };
 }

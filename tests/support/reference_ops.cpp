@@ -183,7 +183,8 @@ Values gemm(const GemmDesc& d, const Values& a, const Values& b, Values c) {
     for (std::int64_t n = 0; n < d.N; ++n) {
       double sum = 0;
       for (std::int64_t k = 0; k < d.K; ++k)
-        sum += a[at(d.transpose_a ? k * d.M + m : m * d.K + k)] * b[at(d.transpose_b ? n * d.K + k : k * d.N + n)];
+        sum += a[at(d.transpose_a ? k * d.a_row_stride() + m : m * d.a_row_stride() + k)] *
+               b[at(d.transpose_b ? n * d.K + k : k * d.N + n)];
       double& target = c[at(m * d.N + n)];
       target = d.alpha * sum + (d.beta == 0 ? 0.0 : d.beta * target);
     }

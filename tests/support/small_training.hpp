@@ -86,7 +86,7 @@ inline Trajectory train_steps(train::TrainingStep& step, Backend& backend, int r
     backend.copy_to_host(tensor, TensorView(values.data(), DType::kF32, tensor.shape));
     return values;
   };
-  result.values = to_host(step.store().values());
+  result.values = to_host(step.gather_state().values());
   result.buffers = to_host(step.store().buffers());
   result.embeddings = step.normalized_embeddings();
   return result;

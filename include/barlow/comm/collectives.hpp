@@ -22,7 +22,8 @@ class Collectives {
 
   /// Sums over all ranks, in place; f32 or f64. Later operations of the device see the sum.
   virtual void all_reduce_sum(TensorView values) = 0;
-  /// gathered [world_size * n, ...] receives every rank's local [n, ...], in rank order; any type.
+  /// gathered [world_size * n, ...] receives every rank's local [n, ...], in rank order; any type. `local` may be this
+  /// rank's part of `gathered`.
   virtual void all_gather(ConstTensorView local, TensorView gathered) = 0;
   /// Root's values, on every rank; any type.
   virtual void broadcast(TensorView values) = 0;

@@ -26,7 +26,8 @@ class WatchedCollectives final : public Collectives {
             [&] { inner_.all_reduce_sum(values); });
   }
   void all_gather(ConstTensorView local, TensorView gathered) override {
-    watched("gathering embeddings over ranks (all_gather)", [&] { inner_.all_gather(local, gathered); });
+    watched("gathering over ranks (all_gather: embeddings, or what a sharded weight needs)",
+            [&] { inner_.all_gather(local, gathered); });
   }
   void broadcast(TensorView values) override {
     watched("receiving the run's state from rank 0 (broadcast)", [&] { inner_.broadcast(values); });

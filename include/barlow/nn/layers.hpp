@@ -36,9 +36,12 @@ class Linear {
   Linear(ParameterLayout& layout, const std::string& name, std::int64_t in, std::int64_t out);
 
   Activation forward(Pass& pass, const Activation& x) const;
+  /// Collective where the weight is sharded.
   Activation backward(Pass& pass, const Activation& dy) const;
 
  private:
+  void compute_gradient(Pass& pass, const Activation& x, const Activation& dy) const;
+
   std::int64_t in_, out_;
   int weight_;
 };

@@ -24,7 +24,10 @@ struct Parameter {
   ParameterKind kind;
   Shape shape;          ///< as it lies in memory
   std::int64_t offset;  ///< in elements, inside its flat buffer
+  /// Rows of the outermost extent that this rank trains: all of them, unless the parameter is sharded.
+  std::int64_t first_row = 0, rows = 0;
 
+  bool is_sharded() const { return rows < shape[0]; }
   bool is_buffer() const { return kind == ParameterKind::kRunningMean || kind == ParameterKind::kRunningVar; }
   /// The shape that PyTorch gives it.
   Shape file_shape() const;
@@ -36,13 +39,19 @@ class ParameterLayout {
  public:
   /// Returns the number by which the layer finds it again. @throws ShapeError if the name is taken.
   int add(const std::string& name, ParameterKind kind, const Shape& shape);
+  /// Shards the weights of linear layers over ranks (as ZeRO does, Rajbhandari et al. 2020) wherever that moves less
+  /// between them than a sum of gradients: each rank computes the gradients of its rows from all ranks' inputs and
+  /// output gradients, keeps their momentum, and sends the others the new values.
+  /// @param batch_rows  of a layer's input, over all ranks. Before the layout is used; the same on every rank.
+  void shard_linear_layers(int rank, int world_size, std::int64_t batch_rows, DType compute_dtype);
 
   const std::vector<Parameter>& parameters() const { return parameters_; }  ///< trained tensors, by number
   const std::vector<Parameter>& buffers() const { return buffers_; }        ///< running statistics, by number
   std::int64_t parameter_elements() const { return parameter_end_; }        ///< of the flat buffer, with gaps
   std::int64_t buffer_elements() const { return buffer_end_; }
   std::int64_t num_trained() const;  ///< scalars that are trained
-  /// For the optimiser: one segment per trained tensor, decay and trust ratio for rank 2 and more.
+  /// For the optimiser: one segment per trained tensor, this rank's rows of it; decay and trust ratio for rank 2 and
+  /// more.
   std::vector<LarsSegment> segments() const;
 
  private:
@@ -51,7 +60,9 @@ class ParameterLayout {
 };
 
 /// The values: flat device buffers of f32 values, gradients, momentum and running statistics, and a copy of the values
-/// in the compute type (the values themselves when that is f32).
+/// in the compute type (the values themselves when that is f32). While a sharded layout is trained, only the compute
+/// copy is whole on every rank; of values, gradients and momentum a rank has its own rows, and optim::gather_shards()
+/// brings the others'.
 class ParameterStore {
  public:
   /// All zero. Without `training`, no gradients and no momentum.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,6 +27,12 @@ struct StepOptions {
   ssl::BarlowTwinsOptions loss;
   bool record = true;           ///< replay steps where device and collectives can (Replay)
   std::size_t image_bytes = 0;  ///< room per image where the device makes the views; 0: they come from the host
+
+  /// Of this rank's part of a batch before a step: its views, or the pixels that the device makes them of.
+  std::size_t batch_bytes(std::int64_t image_size) const {
+    const auto two_views = static_cast<std::size_t>(2 * image_size * image_size * 3);
+    return static_cast<std::size_t>(local_batch) * std::max(two_views, image_bytes);
+  }
 };
 
 /// This rank's part of a batch, on the host.
@@ -74,6 +81,11 @@ class TrainingStep {
     if (!result.non_finite) update(result, rates);
     return result;
   }
+
+  /// The store, with sharded values and momentum brought to every rank, for whoever reads them. Collective.
+  const nn::ParameterStore& gather_state();
+  /// The same for gradients.
+  const nn::ParameterStore& gather_gradients();
 
   /// Where the trainer begins with a batch ahead of time; compute() finishes it.
   BatchUpload& uploads() { return uploads_; }

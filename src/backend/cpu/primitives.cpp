@@ -111,10 +111,10 @@ Primitive Primitives::build_convolution(const Conv2dDesc& d, ConvolutionKind kin
   return {dnnl::convolution_backward_weights(filters), filters.diff_weights_desc()};
 }
 
-const dnnl::primitive& Primitives::matmul(const GemmDesc& d, DType ab, DType c) {
-  const MatmulKey key{d.M, d.N, d.K, d.transpose_a, d.transpose_b, d.alpha, d.beta, ab, c};
-  auto found = matmuls_.find(key);
-  if (found != matmuls_.end()) return found->second;
+const Primitives::Product& Primitives::product(const GemmDesc& d, DType ab, DType c) {
+  const ProductKey key{d, ab, c};
+  const auto found = products_.find(key);
+  if (found != products_.end()) return found->second;
   dnnl::post_ops after;
   if (d.alpha != 1) {
 #if DNNL_VERSION_MAJOR >= 3
@@ -126,9 +126,10 @@ const dnnl::primitive& Primitives::matmul(const GemmDesc& d, DType ab, DType c) 
   if (d.beta != 0) after.append_sum(d.beta);
   dnnl::primitive_attr attributes;
   attributes.set_post_ops(after);
-  const auto desc = matmul_descriptor(engine_, matrix(d.M, d.K, d.transpose_a, ab), matrix(d.K, d.N, d.transpose_b, ab),
-                                      matrix(d.M, d.N, false, c), attributes);
-  return matmuls_.emplace(key, dnnl::matmul(desc)).first->second;
+  Product product{
+      {}, matrix(d.M, d.K, d.transpose_a, ab), matrix(d.K, d.N, d.transpose_b, ab), matrix(d.M, d.N, false, c)};
+  product.matmul = dnnl::matmul(matmul_descriptor(engine_, product.a, product.b, product.c, attributes));
+  return products_.emplace(key, std::move(product)).first->second;
 }
 
 std::byte* Primitives::scratch(std::size_t size_bytes) {

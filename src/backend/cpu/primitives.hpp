@@ -25,7 +25,13 @@ class Primitives {
   Primitives();
 
   const Primitive& convolution(const Conv2dDesc& desc, ConvolutionKind kind);
-  const dnnl::primitive& matmul(const GemmDesc& desc, DType ab, DType c);
+  /// A matrix product and how its matrices lie.
+  struct Product {
+    dnnl::primitive matmul;
+    dnnl::memory::desc a, b, c;
+  };
+  /// Rows of a are dense.
+  const Product& product(const GemmDesc& desc, DType ab, DType c);
 
   dnnl::engine& engine() { return engine_; }
   dnnl::stream& stream() { return stream_; }
@@ -48,12 +54,12 @@ class Primitives {
 
   using ConvolutionKey = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, int, int, int,
                                     int, DType, ConvolutionKind>;
-  using MatmulKey = std::tuple<std::int64_t, std::int64_t, std::int64_t, bool, bool, float, float, DType, DType>;
+  using ProductKey = std::tuple<GemmDesc, DType, DType>;
 
   dnnl::engine engine_;
   dnnl::stream stream_;
   std::map<ConvolutionKey, Primitive> convolutions_;
-  std::map<MatmulKey, dnnl::primitive> matmuls_;
+  std::map<ProductKey, Product> products_;
   std::vector<std::byte> scratch_;
 };
 

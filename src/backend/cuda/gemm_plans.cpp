@@ -25,10 +25,10 @@ cudaDataType type_of(DType dtype) {
 }
 
 /// cuBLAS counts by columns: a row-major [rows,columns] is its [columns,rows].
-Layout layout_of(DType dtype, std::int64_t rows, std::int64_t columns) {
+Layout layout_of(DType dtype, std::int64_t rows, std::int64_t columns, std::int64_t row_stride) {
   cublasLtMatrixLayout_t layout = nullptr;
   check(cublasLtMatrixLayoutCreate(&layout, type_of(dtype), static_cast<std::uint64_t>(columns),
-                                   static_cast<std::uint64_t>(rows), columns));
+                                   static_cast<std::uint64_t>(rows), row_stride));
   return Layout(layout);
 }
 
@@ -60,9 +60,9 @@ GemmPlans::Plan GemmPlans::build(const Key& key) const {
   plan.matmul.reset(matmul);
   set_transpose(plan.matmul, CUBLASLT_MATMUL_DESC_TRANSA, d.transpose_b);
   set_transpose(plan.matmul, CUBLASLT_MATMUL_DESC_TRANSB, d.transpose_a);
-  plan.first = d.transpose_b ? layout_of(ab, d.N, d.K) : layout_of(ab, d.K, d.N);
-  plan.second = d.transpose_a ? layout_of(ab, d.K, d.M) : layout_of(ab, d.M, d.K);
-  plan.result = layout_of(c, d.M, d.N);
+  plan.first = d.transpose_b ? layout_of(ab, d.N, d.K, d.K) : layout_of(ab, d.K, d.N, d.N);
+  plan.second = d.transpose_a ? layout_of(ab, d.K, d.M, d.a_row_stride()) : layout_of(ab, d.M, d.K, d.a_row_stride());
+  plan.result = layout_of(c, d.M, d.N, d.N);
 
   cublasLtMatmulPreference_t raw = nullptr;
   check(cublasLtMatmulPreferenceCreate(&raw));
