@@ -2,6 +2,8 @@
 #include "resample.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "multiversion.hpp"
 
@@ -43,20 +45,62 @@ Taps make_taps(int in_size, int out_size, Filter filter) {
   return taps;
 }
 
-BARLOW_MULTIVERSION void resize_row(const std::uint8_t* in, const int* first, const int* count,
-                                    const std::int32_t* weights, int stride, std::uint8_t* out, int width) {
-  for (int x = 0; x < width; ++x) {
-    std::int32_t red = kHalf, green = red, blue = red;
-    const std::uint8_t* pixel = in + 3 * first[x];
-    const std::int32_t* weight = weights + static_cast<std::ptrdiff_t>(x) * stride;
-    for (int k = 0; k < count[x]; ++k) {
-      red += pixel[3 * k] * weight[k];
-      green += pixel[3 * k + 1] * weight[k];
-      blue += pixel[3 * k + 2] * weight[k];
+// A row's pixels have neither three registers' width nor one weight. Rows of a block side by side, a column at a time,
+// have both.
+constexpr int kBlock = 16;  // rows
+constexpr int kBlockBytes = 3 * kBlock;
+using BlockRows = std::array<const std::uint8_t*, kBlock>;
+
+/// columns [width][16][3] from 16 rows [width][3].
+BARLOW_MULTIVERSION void to_columns(const BlockRows& rows, int width, std::uint8_t* columns) {
+  for (int x = 0; x < width; ++x, columns += kBlockBytes) {
+    for (std::size_t row = 0; row < kBlock; ++row) std::memcpy(columns + 3 * row, rows[row] + 3 * x, 3);
+  }
+}
+
+/// The first `count` of 16 rows [width][3], one after the other, from columns [width][16][3].
+BARLOW_MULTIVERSION void to_rows(const std::uint8_t* columns, int width, int count, std::uint8_t* rows) {
+  for (int row = 0; row < count; ++row) {
+    for (int x = 0; x < width; ++x, rows += 3) std::memcpy(rows, columns + x * kBlockBytes + 3 * row, 3);
+  }
+}
+
+BARLOW_MULTIVERSION void resize_columns(const std::uint8_t* in, const int* first, const int* count,
+                                        const std::int32_t* weights, int stride, std::uint8_t* out, int width) {
+  for (int x = 0; x < width; ++x, weights += stride, out += kBlockBytes) {
+    std::array<std::int32_t, kBlockBytes> sums;
+    sums.fill(kHalf);
+    const std::uint8_t* column = in + first[x] * kBlockBytes;
+    for (int k = 0; k < count[x]; ++k, column += kBlockBytes) {
+      for (std::size_t i = 0; i < kBlockBytes; ++i) sums[i] += column[i] * weights[k];
     }
-    out[3 * x] = clip(red);
-    out[3 * x + 1] = clip(green);
-    out[3 * x + 2] = clip(blue);
+    for (std::size_t i = 0; i < kBlockBytes; ++i) out[i] = clip(sums[i]);
+  }
+}
+
+/// Every row of the box to `width`: u8 [box.height,width,3].
+void resize_rows(const Image& image, const ViewRecipe::Box& box, int width, Filter filter,
+                 AugmentationScratch& scratch) {
+  const auto row_bytes = static_cast<std::size_t>(width) * 3;
+  const auto row_of_box = [&](int y) { return image.row(box.top + y) + 3 * box.left; };
+  scratch.rows.resize(row_bytes * static_cast<std::size_t>(box.height));
+  if (box.width == width) {
+    for (int y = 0; y < box.height; ++y)
+      std::copy_n(row_of_box(y), row_bytes, scratch.rows.data() + static_cast<std::size_t>(y) * row_bytes);
+    return;
+  }
+  const Taps taps = make_taps(box.width, width, filter);
+  scratch.columns.resize(static_cast<std::size_t>(box.width + width) * kBlockBytes);
+  std::uint8_t* const in = scratch.columns.data();
+  std::uint8_t* const out = in + static_cast<std::ptrdiff_t>(box.width) * kBlockBytes;
+  for (int y = 0; y < box.height; y += kBlock) {
+    BlockRows rows;
+    for (int row = 0; row < kBlock; ++row)
+      rows[static_cast<std::size_t>(row)] = row_of_box(std::min(y + row, box.height - 1));
+    to_columns(rows, box.width, in);
+    resize_columns(in, taps.first.data(), taps.count.data(), taps.weights.data(), taps.stride, out, width);
+    to_rows(out, width, std::min(kBlock, box.height - y),
+            scratch.rows.data() + static_cast<std::size_t>(y) * row_bytes);
   }
 }
 
@@ -73,17 +117,7 @@ BARLOW_MULTIVERSION void clip_row(const std::int32_t* sums, std::uint8_t* out, i
 void resize(const Image& image, const ViewRecipe::Box& box, int width, int height, Filter filter,
             AugmentationScratch& scratch, std::span<std::uint8_t> out) {
   const auto row_bytes = static_cast<std::size_t>(width) * 3;
-  scratch.rows.resize(row_bytes * static_cast<std::size_t>(box.height));
-  const Taps columns = make_taps(box.width, width, filter);
-  for (int y = 0; y < box.height; ++y) {
-    const std::uint8_t* in = image.row(box.top + y) + 3 * box.left;
-    std::uint8_t* row = scratch.rows.data() + static_cast<std::size_t>(y) * row_bytes;
-    if (box.width == width) {
-      std::copy(in, in + row_bytes, row);
-    } else {
-      resize_row(in, columns.first.data(), columns.count.data(), columns.weights.data(), columns.stride, row, width);
-    }
-  }
+  resize_rows(image, box, width, filter, scratch);
   if (box.height == height) {
     std::copy(scratch.rows.begin(), scratch.rows.end(), out.begin());
     return;

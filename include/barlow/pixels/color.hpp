@@ -74,6 +74,12 @@ struct Hsv {
   return static_cast<std::int32_t>(static_cast<double>(fraction) * 255.0);
 }
 
+/// A channel of a colour: v in some sixths of the circle, p in others, m in the rest. Sixths are bits.
+[[gnu::always_inline]] constexpr std::uint8_t channel_of(std::int32_t sixth, std::int32_t with_v, std::int32_t with_p,
+                                                         std::int32_t v, std::int32_t p, std::int32_t m) {
+  return static_cast<std::uint8_t>((sixth & with_v) != 0 ? v : (sixth & with_p) != 0 ? p : m);
+}
+
 /// The colour of 8-bit hue, saturation and value. PIL rounds v (1 - s f) computed in double; here the quotients are
 /// rounded in integers, which is the same for every input: none is halfway, and the nearest to it is farther than
 /// PIL's rounding errors.
@@ -87,9 +93,9 @@ struct Hsv {
   const auto quotient = static_cast<std::int32_t>(static_cast<float>(product) * kBelowReciprocal);  // or one less
   const std::int32_t m = quotient + (product - quotient * kUnit >= kUnit ? 1 : 0);
   const std::int32_t p = ((v * (255 - s) + 128) * 257) >> 16;
-  return {static_cast<std::uint8_t>(sector == 0 || sector == 5 ? v : (sector == 2 || sector == 3 ? p : m)),
-          static_cast<std::uint8_t>(sector == 1 || sector == 2 ? v : (sector == 4 || sector == 5 ? p : m)),
-          static_cast<std::uint8_t>(sector == 3 || sector == 4 ? v : (sector == 0 || sector == 1 ? p : m))};
+  const std::int32_t at = 1 << sector;  // comparisons joined by || would keep the loop around this scalar
+  return {channel_of(at, 0b100001, 0b001100, v, p, m), channel_of(at, 0b000110, 0b110000, v, p, m),
+          channel_of(at, 0b011000, 0b000011, v, p, m)};
 }
 
 }  // namespace barlow::pixels
