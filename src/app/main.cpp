@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/comm/agreement.hpp"
 #include "barlow/comm/make_collectives.hpp"
+#include "barlow/train/stop_signal.hpp"
 #include "commands.hpp"
 
 namespace {
@@ -70,6 +73,10 @@ int fail_alone(const MpiSession& session, const std::string& what, int exit_code
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Before MPI starts, which may take long on many nodes: a run that is asked to stop while it starts does so at its
+  // first step, with a checkpoint, and comes again. The other commands have nothing to keep and end at once.
+  std::optional<train::StopSignal> stop;
+  if (argc > 1 && std::string_view(argv[1]) == "pretrain") stop.emplace();
   try {
     MpiSession session(&argc, &argv);
     log::configure(log::Level::kNormal, session.is_root());

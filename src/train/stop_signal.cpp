@@ -29,6 +29,6 @@ StopSignal::~StopSignal() {
   for (const int signal : kSignals) std::signal(signal, SIG_DFL);
 }
 
-int StopSignal::received() const { return received_signal; }
+int StopSignal::received() { return received_signal; }
 
 }  // namespace barlow::train

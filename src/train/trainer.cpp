@@ -82,7 +82,6 @@ class Run {
   CheckpointFolder checkpoints_;
   Profile profile_;
   std::optional<RunLock> lock_;  // of rank 0
-  StopSignal stop_;
   TimeLimit time_limit_;
   double longest_step_s_ = 0;
   std::string stop_reason_ = "on request";
@@ -288,7 +287,7 @@ void Run::begin_uploads(TrainingStep& step, const data::HostBatch& batch) {
 
 /// Why this rank wants to stop now; empty if it does not. Files and clocks are rank 0's to look at.
 std::string Run::reason_to_stop(std::int64_t done_now) {
-  if (stop_.received() != 0 || (config_.stop_after_steps > 0 && done_now >= config_.stop_after_steps))
+  if (StopSignal::received() != 0 || (config_.stop_after_steps > 0 && done_now >= config_.stop_after_steps))
     return "on request";
   if (!session_.is_root()) return "";
   if (is_stop_requested(config_.output)) {
