@@ -39,7 +39,47 @@ launch() {
   "${barlow_launch[@]}" "${barlow_wrap[@]}" "$barlow_bin/$program" "$@"
 }
 
-# go_on_later CODE ARGUMENT... : after a stop on request (75), the job comes again: requeued, or as a job of its own that waits
+# run_folder ARGUMENT... : what barlow pretrain takes as --output: the command line's last, else the configuration file's.
+run_folder() {
+  local run='' config=''
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --output) run=${2:-} ;;
+      --output=*) run=${1#*=} ;;
+      --config) config=${2:-} ;;
+      --config=*) config=${1#*=} ;;
+    esac
+    shift
+  done
+  if [ -z "$run" ] && [ -r "$config" ]; then run=$(sed -nE "s/^ *output *= *[\"'](.*)[\"'].*/\1/p" "$config"); fi
+  printf '%s\n' "$run"
+}
+
+# last_checkpoint RUN : when its newest checkpoint was written, in the file system's seconds; 0 where there is none.
+last_checkpoint() {
+  { stat --format=%Y "$1/checkpoint.h5" "$1/checkpoint.previous.h5" 2>/dev/null || true; } | sort -n | tail -n 1 | grep . || echo 0
+}
+
+# pretrain ARGUMENT... : barlow pretrain on the job's tasks, and its exit code. Where tasks were killed (128 and more: a crash, or SLURM
+# ending what is left of a hang) the code is 75 if this start has written a checkpoint: going on from there makes progress. If it has not,
+# the same would happen again, for ever, so the code stays. barlow goes by the same rule where it ends a hang itself (--hang-timeout).
+pretrain() {
+  local run before code=0
+  run=$(run_folder "$@")
+  before=$(last_checkpoint "$run")
+  launch barlow pretrain "$@" || code=$?
+  if [ "$code" -ge 128 ]; then
+    if [ "$(last_checkpoint "$run")" -gt "$before" ]; then
+      echo "job: tasks were killed (exit code $code) after a new checkpoint in \"$run\": the run goes on from there" >&2
+      code=75
+    else
+      echo "job: tasks were killed (exit code $code) before this start wrote a checkpoint in \"$run\": not started again" >&2
+    fi
+  fi
+  return "$code"
+}
+
+# go_on_later CODE ARGUMENT... : after 75 (a stop with a checkpoint) the job comes again: requeued, or as a job of its own that waits
 # for this one (BARLOW_AGAIN=chain, for sites without requeue), or not at all (BARLOW_AGAIN=no). Any other code ends it.
 go_on_later() {
   local code=$1 job=$SLURM_JOB_ID

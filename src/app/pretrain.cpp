@@ -2,10 +2,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <functional>
+
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/comm/make_collectives.hpp"
 #include "barlow/comm/watched_collectives.hpp"
+#include "barlow/train/checkpoint.hpp"
 #include "barlow/train/config.hpp"
 #include "barlow/train/trainer.hpp"
 #include "command_line.hpp"
@@ -36,6 +39,16 @@ void add_option(CLI::App& command, const std::string& flag, T& value, const char
     }
   }
   option->capture_default_str();
+}
+
+/// The exit code of a start that hangs. Where it has written a checkpoint, starting again makes progress, and job
+/// scripts do that; a start that always hangs at one place is not repeated for ever. Every rank asks the run folder, by
+/// the rule of jobs/lib/common.sh for ranks that die: then they agree without a message.
+std::function<int()> exit_code_on_hang(const std::string& run) {
+  const train::CheckpointFolder checkpoints(run);
+  return [checkpoints, before = checkpoints.last_write()] {
+    return checkpoints.last_write() > before ? kExitStopped : kExitFailed;
+  };
 }
 
 /// One parse of the command line over the values that `request` already has.
@@ -75,7 +88,7 @@ int pretrain_command(int argc, char** argv, MpiSession& session) {
   log::configure(level, session.is_root());
 
   // Before the device and the connections between GPUs, which may hang when they are made and when they are closed.
-  Watchdog watchdog(config.hang_timeout, end_job_on_hang(session));
+  Watchdog watchdog(config.hang_timeout, end_job_on_hang(session, exit_code_on_hang(config.output)));
   watchdog.enter("starting the device");
   const auto backend = collectively(session, [&] {
     return make_backend({.device = config.device,

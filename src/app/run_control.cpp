@@ -21,16 +21,6 @@ void require_run(const fs::path& run) {
     throw ConfigError("\"" + run.string() + "\" has no config.toml; give the --output folder of barlow pretrain");
 }
 
-/// Of the newest checkpoint; a job that writes one may be between its two renames.
-double seconds_since_checkpoint(const fs::path& run) {
-  for (const char* name : {"checkpoint.h5", "checkpoint.previous.h5"}) {
-    std::error_code error;
-    const auto written = fs::last_write_time(run / name, error);
-    if (!error) return std::chrono::duration<double>(fs::file_time_type::clock::now() - written).count();
-  }
-  return -1;
-}
-
 void print_status(const fs::path& run) {
   const auto holder = train::RunLock::holder(run);
   const bool finished = fs::exists(run / "backbone.safetensors") && !holder;
@@ -51,8 +41,12 @@ void print_status(const fs::path& run) {
     return;
   }
   const train::RunState state = checkpoints.load_state();
-  const double age = seconds_since_checkpoint(run);
-  fmt::print("checkpoint   step {}{}\n", state.step, age >= 0 ? ", " + train::to_duration(age) + " ago" : "");
+  std::string age;
+  if (const auto written = checkpoints.last_write()) {
+    const std::chrono::duration<double> seconds = fs::file_time_type::clock::now() - *written;
+    age = ", " + train::to_duration(seconds.count()) + " ago";
+  }
+  fmt::print("checkpoint   step {}{}\n", state.step, age);
   fmt::print("restarts     {}\n", state.restarts);
 }
 

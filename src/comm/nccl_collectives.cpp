@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "barlow/base/error.hpp"
+#include "barlow/comm/agreement.hpp"
 #include "barlow/comm/watchdog.hpp"
 #include "make_nccl_collectives.hpp"
 
@@ -113,7 +114,8 @@ void NcclCollectives::watch() {
       ncclResult_t status = ncclSuccess;
       if (ncclCommGetAsyncError(communicator, &status) != ncclSuccess || status == ncclSuccess) continue;
       end_process(name_of_rank(session_) + " NCCL: " + ncclGetErrorString(status) + "; " +
-                  ncclGetLastError(communicator) + "; the exchange that was begun last: " + latest_.load());
+                      ncclGetLastError(communicator) + "; the exchange that was begun last: " + latest_.load(),
+                  [] { return kExitFailed; });
     }
     std::this_thread::sleep_for(200ms);
   }

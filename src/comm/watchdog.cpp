@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "barlow/base/clock.hpp"
-#include "barlow/comm/agreement.hpp"
 
 namespace barlow {
 namespace {
@@ -24,7 +23,7 @@ namespace {
 constexpr double kLongestTurn_s = 1;
 // For the other ranks' lines: the launcher kills them as soon as one process has ended.
 constexpr auto kGrace = std::chrono::seconds(2);
-constexpr unsigned kPrintLimit_s = 10;
+constexpr unsigned kLastWordsLimit_s = 10;
 
 struct Process {
   int rank;
@@ -96,7 +95,7 @@ void Watchdog::watch(double timeout_s) {
   }
 }
 
-Watchdog::OnHang end_job_on_hang(const MpiSession& session) {
+Watchdog::OnHang end_job_on_hang(const MpiSession& session, std::function<int()> exit_code) {
   const auto spaces = session.gather(process_space(session.host()));
   const auto ids = session.gather(std::to_string(::getpid()));
   std::vector<Process> others;
@@ -105,12 +104,13 @@ Watchdog::OnHang end_job_on_hang(const MpiSession& session) {
     if (rank != session.rank() && spaces[i] == spaces[static_cast<std::size_t>(session.rank())])
       others.push_back({rank, std::strtol(ids[i].c_str(), nullptr, 10)});
   }
-  return [who = name_of_rank(session), others](const char* operation, double silent_s) {
-    std::ostringstream text;
-    text << who << " no progress for " << static_cast<long>(silent_s) << " s in " << operation << describe(others)
-         << ". This ends the job; --hang-timeout says after how long";
-    end_process(text.str());
-  };
+  return
+      [who = name_of_rank(session), others, exit_code = std::move(exit_code)](const char* operation, double silent_s) {
+        std::ostringstream text;
+        text << who << " no progress for " << static_cast<long>(silent_s) << " s in " << operation << describe(others)
+             << ". This ends the job; --hang-timeout says after how long";
+        end_process(text.str(), exit_code);
+      };
 }
 
 std::string name_of_rank(const MpiSession& session) {
@@ -118,13 +118,13 @@ std::string name_of_rank(const MpiSession& session) {
          session.host() + "]";
 }
 
-void end_process(const std::string& text) {
-  std::signal(SIGALRM, SIG_DFL);  // standard error may be what the program hangs in
-  ::alarm(kPrintLimit_s);
+void end_process(const std::string& text, const std::function<int()>& exit_code) {
+  std::signal(SIGALRM, SIG_DFL);  // standard error, or a file system, may be what the program hangs in
+  ::alarm(kLastWordsLimit_s);
   const std::string line = "error: " + text + "\n";
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
   std::this_thread::sleep_for(kGrace);
-  std::_Exit(kExitFailed);
+  std::_Exit(exit_code());
 }
 
 }  // namespace barlow

@@ -210,6 +210,16 @@ RunState CheckpointFolder::load_to_go_on(nn::ParameterStore& store, Backend& bac
   return found.state;
 }
 
+std::optional<std::filesystem::file_time_type> CheckpointFolder::last_write() const {
+  std::optional<std::filesystem::file_time_type> latest;
+  for (const char* name : {kNewest, kPrevious}) {  // a job that saves may be between its two renames
+    std::error_code error;
+    const auto written = std::filesystem::last_write_time(run_ / name, error);
+    if (!error && (!latest || written > *latest)) latest = written;
+  }
+  return latest;
+}
+
 RunState CheckpointFolder::load_state() const { return read_newest(read_checkpoint_state).state; }
 
 RunState read_checkpoint(const std::filesystem::path& path, nn::ParameterStore& store, Backend& backend) {

@@ -126,7 +126,8 @@ void for_each_field(Config& c, Visit&& visit) {
         "a NaN or an infinity: stop, or rollback to the last checkpoint and go on without that batch");
   visit("max-rollbacks", c.max_rollbacks, kStart, "rollbacks of the whole run before it stops");
   visit("hang-timeout", c.hang_timeout, kStart,
-        "seconds without progress (a rank that hangs or has died) after which the job ends, exit 1; 0: never");
+        "seconds without progress (a rank that hangs or has died) after which the job ends: exit 75 if this start has "
+        "written a checkpoint, else 1; 0: never");
   visit("log-every-steps", c.log_every_steps, kStart, "steps between lines of metrics.jsonl and of a log");
   visit("stop-after-steps", c.stop_after_steps, kStart,
         "stop with a checkpoint (exit 75) after so many steps of this start; 0: off");

@@ -15,6 +15,7 @@ BINARIES, PROJECT = sys.argv[1:3]
 STUBS = pathlib.Path(__file__).parent / "stubs"
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="barlow-jobs-"))
 LOG = FOLDER / "log"
+RUN = FOLDER / "a run"
 JOB = {"SLURM_JOB_ID": "17", "SLURM_JOB_NUM_NODES": "2", "SLURM_NTASKS": "4", "SLURM_TASKS_PER_NODE": "2(x2)", "SLURM_CPUS_PER_TASK": "8",
        "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_NAME": "some_name", "SLURM_JOB_PARTITION": "main", "SLURM_SUBMIT_DIR": PROJECT}
 PRETRAIN = ["--data", "d.h5", "--output", "run", "--epochs", "3"]
@@ -45,6 +46,9 @@ def check_pretrain():
         assert "scontrol requeue 17" in submit(script, *PRETRAIN, expect=75, STUB_CODE="75", **extra)[1]
         for code in 1, 2, 137:
             assert "scontrol" not in submit(script, *PRETRAIN, expect=code, STUB_CODE=str(code), **extra)[1], f"{script} comes again after {code}"
+        for code in 1, 2:  # the same would come again, with or without a checkpoint in between
+            assert "scontrol" not in submit(script, *PRETRAIN, expect=code, STUB_CODE=str(code), STUB_SAVES=str(RUN), **extra)[1], f"{script}, {code}"
+        check_killed(script, extra)
         chained = submit(script, *PRETRAIN, expect=75, STUB_CODE="75", BARLOW_SITE=site("BARLOW_AGAIN=chain"), **extra)[1]
         for words in ("sbatch --dependency=afterany:17 ", "--nodes=2", "--ntasks=4", "--time=12:00:00", "--cpus-per-task=8", "--partition=main",
                       f"jobs/{script}.sbatch --data d.h5"):
@@ -60,6 +64,19 @@ def check_pretrain():
     assert "2 tasks on a node with 4 GPUs" in submit("pretrain_gpu", *PRETRAIN, expect=2, SLURM_GPUS_ON_NODE="4")[0]
     scripts = "".join(path.read_text() for folder in ("jobs", "jobs/lib") for path in pathlib.Path(PROJECT, folder).iterdir() if path.suffix in (".sh", ".sbatch"))
     assert "NCCL_" not in scripts and "UCX_" not in scripts, "a network's variables are a site's"
+
+
+def check_killed(script, extra):
+    """A task was killed: the job comes again where this start has written a checkpoint, however the run's folder was named."""
+    config = FOLDER / "run.toml"
+    config.write_text(f'epochs = 3\noutput = "{RUN}"\n')
+    for words in (["--output", RUN], [f"--output={RUN}"], ["--output", "other", "--output", RUN], ["--config", config], [f"--config={config}"]):
+        shutil.rmtree(RUN, ignore_errors=True)
+        for code, saves, expect in ((139, "", 139), (137, RUN, 75), (137, "", 137), (134, RUN, 75)):
+            said, log = submit(script, "--data", "d.h5", *words, expect=expect, STUB_CODE=str(code), STUB_SAVES=str(saves), **extra)
+            assert ("scontrol requeue 17" in log) == (expect == 75) and str(RUN) in said, f"{words}, {code}: {said}{log}"
+    (RUN / "checkpoint.h5").replace(RUN / "checkpoint.previous.h5")  # as one that is killed between the two renames leaves it
+    submit(script, "--data", "d.h5", "--output", RUN, expect=137, STUB_CODE="137", **extra)
 
 
 def log_of_gpu():

@@ -12,18 +12,20 @@ from program import FOLDER, command, is_alive, make_images, metrics, ranks_of, r
 TIMEOUT = 4
 # The watchdog's turn, its grace for the other ranks' lines, and mpirun's for its children.
 ENDS_WITHIN = TIMEOUT + 20
+MANY = FOLDER / "many.h5"
 LONG = {"epochs": 100000, "checkpoint_every_steps": 5, "hang_timeout": TIMEOUT}
 
 
 class Job:
-    """A run of two ranks that has made a checkpoint."""
+    """A run of two ranks that has come so far: by default, made a checkpoint."""
 
-    def __init__(self, name):
+    def __init__(self, name, flags=None, has_come_far=None):
         self.folder = FOLDER / name
-        self.process = subprocess.Popen(command(self.folder, 2, **LONG), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        has_come_far = has_come_far or (self.folder / "checkpoint.h5").exists
+        self.process = subprocess.Popen(command(self.folder, 2, **(flags or LONG)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         end = time.monotonic() + 60
-        while not (self.folder / "checkpoint.h5").exists():
-            assert self.process.poll() is None and time.monotonic() < end, "no checkpoint within a minute"
+        while not has_come_far():
+            assert self.process.poll() is None and time.monotonic() < end, "not so far within a minute"
             time.sleep(0.05)
         self.ranks = ranks_of(self.process)
         assert len(self.ranks) == 2, self.ranks
@@ -53,13 +55,25 @@ def check_stopped_rank():
         os.kill(victim, signal.SIGSTOP)
         code, errors, seconds = job.end()
         line = next((line for line in errors.splitlines() if "no progress" in line), errors)
-        assert code == 1, f"returned {code}\n{errors}"
+        assert code == 75, f"returned {code}, not 75, after a checkpoint\n{errors}"
         assert f"[rank {1 - which} of 2, {platform.node()}] no progress for {TIMEOUT} s in " in line, line
         assert f"rank {which} on this host (process {victim}) is stopped" in line and re.search("sum|agreeing|broadcast|gather", line), line
         print(f"  rank {which} stopped: the job ended after {seconds:.1f} s: {line}")
         run(command(job.folder, 2, **{**LONG, "stop_after_steps": 3}), expect=75)
         steps = [entry["step"] for entry in metrics(job.folder)]
         assert steps == list(range(1, len(steps) + 1)), "lines of metrics.jsonl are missing or twice there"
+
+
+def check_no_progress():
+    """A start that hangs before it has written a checkpoint ends with 1, for all that an earlier one has left."""
+    folder = FOLDER / "no-progress"
+    make_images(MANY, images=12 * 1000)
+    long = {**LONG, "data": MANY, "checkpoint_every_steps": 0}
+    run(command(folder, 2, stop_after_steps=2, **long), expect=75)
+    job = Job("no-progress", long, lambda: len(metrics(folder)) > 2)
+    os.kill(job.ranks[1], signal.SIGSTOP)
+    code, errors, _ = job.end()
+    assert code == 1 and "no progress for" in errors, f"returned {code}, not 1\n{errors}"
 
 
 def check_suspended_job():
@@ -94,6 +108,6 @@ def check_killed_rank():
 
 
 make_images()
-for check in (check_stopped_rank, check_suspended_job, check_killed_rank):
+for check in (check_stopped_rank, check_no_progress, check_suspended_job, check_killed_rank):
     check()
     print(f"{check.__name__} passed", flush=True)

@@ -9,10 +9,11 @@ import signal
 
 import h5py
 
-from cluster import BINARIES, FOLDER, IMAGES, STEPS, await_steps, output, pretrain, ranks, require_same, run_checks, said, steps, submit
+from cluster import BINARIES, FOLDER, IMAGES, STEPS, await_steps, make_images, output, pretrain, ranks, require_same, run_checks, said, steps, submit, weights
 
 SHAPE = 2, 2
 WHOLE = FOLDER / "whole"
+MANY = FOLDER / "many.h5"  # an epoch that does not end
 
 
 def check_pack():
@@ -55,15 +56,47 @@ def check_refusal():
 
 
 def check_killed_rank():
-    """The job ends at once and is not queued again; the same command goes on from the last checkpoint."""
+    """After a checkpoint of this start the job is queued again, and ends with the same weights."""
     run = FOLDER / "killed"
     job = submit("pretrain_cpu", SHAPE, pretrain(run))
     await_steps(run, job)
     os.kill(ranks(run, 4)[-1], signal.SIGKILL)
-    assert job.end(30)[0] == "FAILED" and job.field("Restarts") == "0", job.describe()
-    job = submit("pretrain_cpu", SHAPE, pretrain(run))
+    job.await_requeue()
+    assert "after a new checkpoint" in said(job.log), said(job.log)
+    job.start_now()
     job.complete()
-    assert "going on after step" in said(job.log), said(job.log)
+    assert "(start 2) on n[1-2]" in said(job.log) and "going on after step" in said(job.log), said(job.log)
+    require_same(run, WHOLE, job)
+
+
+def check_killed_without_progress():
+    """Before a checkpoint of this start the job ends, for all that an earlier one has left."""
+    run = FOLDER / "stuck"
+    make_images(MANY, 12 * 1000)
+    flags = "--epochs", 1, "--data", MANY, "--checkpoint-every-minutes", 0
+    first = submit("pretrain_cpu", SHAPE, pretrain(run, *flags, "--stop-after-steps", 2))
+    first.await_requeue()
+    output("scancel", first.number)
+    assert weights(run)["step"] == 2
+    job = submit("pretrain_cpu", SHAPE, pretrain(run, *flags))
+    await_steps(run, job, 3)
+    os.kill(ranks(run, 4)[0], signal.SIGKILL)
+    state, code = job.end(60)
+    assert state == "FAILED" and code.startswith("137:") and job.field("Restarts") == "0", job.describe()
+    assert "before this start wrote a checkpoint" in said(job.log) and weights(run)["step"] == 2, said(job.log)
+
+
+def check_hanging_rank():
+    """Named by the others, killed by SLURM, and the job goes on from the checkpoint."""
+    run = FOLDER / "hanging"
+    job = submit("pretrain_cpu", SHAPE, pretrain(run, "--hang-timeout", 5))
+    await_steps(run, job)
+    process = ranks(run, 4)[2]
+    os.kill(process, signal.SIGSTOP)
+    job.await_requeue(seconds=120)
+    assert "no progress for 5 s in" in said(job.log) and f"(process {process}) is stopped" in said(job.log), said(job.log)
+    job.start_now()
+    job.complete()
     require_same(run, WHOLE, job)
 
 
@@ -74,4 +107,5 @@ def check_evaluate():
     assert [part["protocol"] for part in json.loads(result.read_text())] == ["knn", "linear"]
 
 
-run_checks(2, check_pack, check_time_limit, check_refusal, check_killed_rank, check_evaluate)
+run_checks(2, check_pack, check_time_limit, check_refusal, check_killed_rank, check_killed_without_progress, check_hanging_rank,
+           check_evaluate)
