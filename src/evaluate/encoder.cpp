@@ -19,9 +19,12 @@ namespace fs = std::filesystem;
 fs::path find_weights(const std::string& text) {
   const fs::path path(text);
   if (!fs::is_directory(path)) return path;
-  for (const char* name : {"checkpoint.h5", "checkpoint.previous.h5", "backbone.safetensors"}) {
-    if (fs::exists(path / name)) return path / name;
-  }
+  const train::CheckpointFolder checkpoints(path);
+  const fs::path weights = path / "backbone.safetensors";
+  // Of a folder that was tidied up, the weights of the end come before those of a milestone.
+  if (checkpoints.last_write() || (checkpoints.has_checkpoint() && !fs::exists(weights)))
+    return checkpoints.newest_whole();
+  if (fs::exists(weights)) return weights;
   throw DataError("\"" + text + "\" holds no checkpoint; give a run folder, a checkpoint or a .safetensors file");
 }
 

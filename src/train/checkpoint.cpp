@@ -220,6 +220,8 @@ std::optional<std::filesystem::file_time_type> CheckpointFolder::last_write() co
   return latest;
 }
 
+std::filesystem::path CheckpointFolder::newest_whole() const { return read_newest(read_checkpoint_state).file; }
+
 RunState CheckpointFolder::load_state() const { return read_newest(read_checkpoint_state).state; }
 
 RunState read_checkpoint(const std::filesystem::path& path, nn::ParameterStore& store, Backend& backend) {

@@ -32,6 +32,8 @@ class CheckpointFolder {
   RunState load_to_go_on(nn::ParameterStore& store, Backend& backend) const;
   /// The state alone, of the newest checkpoint.
   RunState load_state() const;
+  /// The file that load() would read, for those who only read: nothing is renamed.
+  std::filesystem::path newest_whole() const;
   /// When the newest checkpoint was written, by the folder's clock; nothing where there is none. Opens no file.
   std::optional<std::filesystem::file_time_type> last_write() const;
   /// Removes the temporary files of a job that was killed while it wrote them.

@@ -2,6 +2,7 @@
 """What follows a run: evaluation on any number of ranks, from every kind of file, and the report."""
 import json
 import re
+import shutil
 
 import numpy as np
 from program import BARLOW, DATA, FOLDER, MODEL, MPIEXEC, command, make_images, run
@@ -33,6 +34,33 @@ def check_encoders(finished):
     weights = finished / "backbone.safetensors"
     assert evaluate("knn", "--checkpoint", weights, *PLAIN, "--k", "7")["knn"] == expected["knn"], "safetensors"
     assert evaluate("linear", "--untrained", *PLAIN, "--epochs", "2", ranks=2).keys() == {"linear"}
+
+
+def check_damage(begun):
+    """A damaged newest checkpoint: a warning that names it, and the result of the one before. Evaluation moves no file."""
+    folder = FOLDER / "damaged"
+    shutil.copytree(begun, folder)
+    newest, previous = folder / "checkpoint.h5", folder / "checkpoint.previous.h5"
+    whole = newest.read_bytes()
+    middle = len(whole) // 2
+    result, knn = FOLDER / "damaged.json", ["--k", "7", "--json", FOLDER / "damaged.json"]
+
+    def evaluation(checkpoint, expect=0):
+        errors = run([MPIEXEC, "-n", "2", BARLOW, "evaluate", "knn", *COMMON, "--checkpoint", checkpoint, *knn], expect=expect)
+        return errors, {key: value for key, value in json.loads(result.read_text()).items() if key != "seconds"}
+
+    expected = evaluation(previous)[1]
+    assert expected["encoder"] == str(previous) and evaluation(folder)[1]["encoder"] == str(newest), expected
+    for damaged in whole[:middle], whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1:]:
+        newest.write_bytes(damaged)
+        files = sorted(path.name for path in folder.iterdir())
+        errors, found = evaluation(folder)
+        assert errors.count("going back to checkpoint.previous.h5") == 1 and str(newest) in errors and "damaged" in errors, errors
+        assert found == expected, f"{found}, expected {expected}"
+        assert newest.read_bytes() == damaged and sorted(path.name for path in folder.iterdir()) == files, "evaluate has changed the folder"
+    previous.write_bytes(previous.read_bytes()[:middle])
+    errors = evaluation(folder, expect=2)[0]
+    assert "no checkpoint of this run is whole" in errors, errors
 
 
 def check_raw_pixels():
@@ -94,6 +122,7 @@ def main():
     run(command(finished, 2))
     run(command(begun, 0, stop_after_steps=2), expect=75)
     check_encoders(finished)
+    check_damage(finished)
     check_raw_pixels()
     check_refusals(finished)
     check_report(finished, begun)
