@@ -86,6 +86,8 @@ int main(int argc, char** argv) {
       log::status_line("");
       if (session.is_root()) log::error(error.what());
       return error.exit_code();
+    } catch (const LoneError& error) {
+      return fail_alone(session, error.what(), error.exit_code());
     } catch (const UserError& error) {
       return fail_alone(session, error.what(), kExitRefused);
     } catch (const std::exception& error) {

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "barlow/backend/make_backend.hpp"
+#include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/comm/make_collectives.hpp"
 #include "barlow/comm/watched_collectives.hpp"
@@ -41,10 +42,10 @@ void add_option(CLI::App& command, const std::string& flag, T& value, const char
   option->capture_default_str();
 }
 
-/// The exit code of a start that hangs. Where it has written a checkpoint, starting again makes progress, and job
-/// scripts do that; a start that always hangs at one place is not repeated for ever. Every rank asks the run folder, by
-/// the rule of jobs/lib/common.sh for ranks that die: then they agree without a message.
-std::function<int()> exit_code_on_hang(const std::string& run) {
+/// The exit code of a start that loses a rank. Where it has written a checkpoint, starting again makes progress, and
+/// job scripts do that; a start that always hangs at one place is not repeated for ever. Every rank asks the run
+/// folder, by the rule of jobs/lib/common.sh for ranks that die: then they agree without a message.
+std::function<int()> exit_code_without_rank(const std::string& run) {
   const train::CheckpointFolder checkpoints(run);
   return [checkpoints, before = checkpoints.last_write()] {
     return checkpoints.last_write() > before ? kExitStopped : kExitFailed;
@@ -88,7 +89,8 @@ int pretrain_command(int argc, char** argv, MpiSession& session) {
   log::configure(level, session.is_root());
 
   // Before the device and the connections between GPUs, which may hang when they are made and when they are closed.
-  Watchdog watchdog(config.hang_timeout, end_job_on_hang(session, exit_code_on_hang(config.output)));
+  const auto exit_code = exit_code_without_rank(config.output);
+  Watchdog watchdog(config.hang_timeout, end_job_on_hang(session, exit_code));
   watchdog.enter("starting the device");
   const auto backend = collectively(session, [&] {
     return make_backend({.device = config.device,
@@ -104,7 +106,14 @@ int pretrain_command(int argc, char** argv, MpiSession& session) {
   const auto collectives =
       make_collectives(session, *backend, {.kind = config.collectives, .share_device = config.share_device});
   WatchedCollectives watched(*collectives, watchdog);
-  const train::Outcome outcome = train::pretrain(config, {session, *backend, watched}, watchdog);
+  train::Outcome outcome{};
+  try {
+    outcome = train::pretrain(config, {session, *backend, watched}, watchdog);
+  } catch (const CommError& error) {  // what the death of another rank looks like from here
+    throw LoneError(error.what(), exit_code());
+  } catch (const DeviceError& error) {  // and that of this rank's device
+    throw LoneError(error.what(), exit_code());
+  }
   watchdog.enter("closing the device");
   return outcome == train::Outcome::kFinished ? kExitFinished : kExitStopped;
 }

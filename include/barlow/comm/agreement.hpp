@@ -22,6 +22,16 @@ class AgreedError : public Error {
   int exit_code_;
 };
 
+/// An error of one rank alone, which ends the others too, with an exit code of its own.
+class LoneError : public Error {
+ public:
+  LoneError(const std::string& what, int exit_code) : Error(what), exit_code_(exit_code) {}
+  int exit_code() const noexcept { return exit_code_; }
+
+ private:
+  int exit_code_;
+};
+
 /// Exit codes of the programs.
 inline constexpr int kExitFinished = 0, kExitFailed = 1, kExitRefused = 2, kExitStopped = 75;
 

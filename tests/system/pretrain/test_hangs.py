@@ -107,7 +107,23 @@ def check_killed_rank():
         run(command(job.folder, 2, **{**LONG, "stop_after_steps": 3}), expect=75)
 
 
+def check_broken_exchange():
+    """A connection that fails under one rank: named, and by the same rule as a hang."""
+    for when, code_expected in ("after a checkpoint", 75), ("before one", 1):
+        broken = FOLDER / f"broken-{code_expected}"
+        os.environ.update(LD_PRELOAD=os.environ["BARLOW_BROKEN_EXCHANGE"], BROKEN_EXCHANGE=str(broken))
+        if code_expected == 75:
+            job = Job("exchange-75")
+        else:
+            folder = FOLDER / "exchange-1"
+            job = Job("exchange-1", {**LONG, "data": MANY, "checkpoint_every_steps": 0}, lambda: (folder / "metrics.jsonl").exists() and metrics(folder))
+        del os.environ["LD_PRELOAD"]
+        broken.touch()
+        code, errors, _ = job.end()
+        assert code == code_expected and f"[rank 1 of 2, {platform.node()}] MPI: " in errors, f"returned {code}, {when}\n{errors}"
+
+
 make_images()
-for check in (check_stopped_rank, check_no_progress, check_suspended_job, check_killed_rank):
+for check in (check_stopped_rank, check_no_progress, check_suspended_job, check_killed_rank, check_broken_exchange):
     check()
     print(f"{check.__name__} passed", flush=True)
