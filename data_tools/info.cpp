@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -9,8 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "barlow/base/error.hpp"
+#include "barlow/cli/program.hpp"
 #include "barlow/data/dataset.hpp"
-#include "command_line.hpp"
 #include "commands.hpp"
 
 namespace barlow::data_tools {
@@ -63,13 +64,13 @@ void print_for_people(const nlohmann::ordered_json& info) {
 
 }  // namespace
 
-int info_command(int argc, char** argv, const MpiSession& session) {
+int info_command(int argc, char** argv, MpiSession& session) {
   CLI::App command("Says what is in a data set, without reading its images.", "barlow-data info");
   std::string path;
   bool as_json = false;
   command.add_option("DATASET", path, "a data set that `barlow-data pack` wrote")->required();
   command.add_flag("--json", as_json, "one JSON object on standard output");
-  if (const auto exit_code = parse(command, argc, argv, session)) return *exit_code;
+  if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
   const auto info = collectively(session, [&] { return describe(data::Dataset::open(path)); });
   if (!session.is_root()) return kExitFinished;
   if (as_json) {
@@ -80,14 +81,14 @@ int info_command(int argc, char** argv, const MpiSession& session) {
   return kExitFinished;
 }
 
-int extract_command(int argc, char** argv, const MpiSession& session) {
+int extract_command(int argc, char** argv, MpiSession& session) {
   CLI::App command("Writes the stored bytes of one image to a file, as they are.", "barlow-data extract");
   std::string path, output;
   std::int64_t index = 0;
   command.add_option("DATASET", path, "a data set that `barlow-data pack` wrote")->required();
   command.add_option("--index", index, "number of the image, from 0")->required();
   command.add_option("--output", output, "the file; an existing one is replaced")->required();
-  if (const auto exit_code = parse(command, argc, argv, session)) return *exit_code;
+  if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
   collectively(session, [&] {
     if (!session.is_root()) return;
     const data::Dataset set = data::Dataset::open(path);

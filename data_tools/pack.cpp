@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "barlow/base/clock.hpp"
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
+#include "barlow/cli/program.hpp"
 #include "barlow/data/image_decoder.hpp"
 #include "barlow/data/jpeg_encoder.hpp"
-#include "command_line.hpp"
 #include "commands.hpp"
 #include "resize.hpp"
 #include "set_writer.hpp"
@@ -52,7 +53,7 @@ std::optional<int> parse_options(int argc, char** argv, const MpiSession& sessio
       ->check(CLI::IsMember({"stop", "skip"}))
       ->capture_default_str();
   command.add_flag("--overwrite", options.set.overwrite, "replace an existing data set, once the new one is complete");
-  if (const auto exit_code = parse(command, argc, argv, session)) return exit_code;
+  if (const auto exit_code = cli::parse(command, argc, argv, session)) return exit_code;
   if (options.quality != 0 && options.resize_shorter == 0)
     throw AgreedError("--quality needs --resize-shorter: without it files are stored as they are", kExitRefused);
   if (options.quality == 0) options.quality = 90;
@@ -126,7 +127,7 @@ void report_skipped(const std::vector<std::string>& mine, const MpiSession& sess
 
 }  // namespace
 
-int pack_command(int argc, char** argv, const MpiSession& session) {
+int pack_command(int argc, char** argv, MpiSession& session) {
   PackOptions options;
   if (const auto exit_code = parse_options(argc, argv, session, options)) return *exit_code;
   std::vector<std::string> warnings;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -9,8 +10,8 @@
 
 #include "barlow/base/error.hpp"
 #include "barlow/base/random.hpp"
+#include "barlow/cli/program.hpp"
 #include "barlow/data/jpeg_encoder.hpp"
-#include "command_line.hpp"
 #include "commands.hpp"
 #include "set_writer.hpp"
 
@@ -169,7 +170,7 @@ void parse_size(const std::string& text, SynthesizeOptions& options) {
 
 }  // namespace
 
-int synthesize_command(int argc, char** argv, const MpiSession& session) {
+int synthesize_command(int argc, char** argv, MpiSession& session) {
   SynthesizeOptions options;
   std::string size;
   CLI::App command(
@@ -189,7 +190,7 @@ int synthesize_command(int argc, char** argv, const MpiSession& session) {
   command.add_option("--shards", options.set.num_shards, "number of files (default: the number of ranks)")
       ->check(CLI::Range(1, 100000));
   command.add_flag("--overwrite", options.set.overwrite, "replace an existing data set, once the new one is complete");
-  if (const auto exit_code = parse(command, argc, argv, session)) return *exit_code;
+  if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
   parse_size(size, options);
   for (int c = 0; c < options.num_classes; ++c) options.set.class_names.push_back(fmt::format("class-{:04}", c));
   const SetSummary summary = write_set(

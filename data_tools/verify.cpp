@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <cstring>
 #include <exception>
 
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
+#include "barlow/cli/program.hpp"
 #include "barlow/data/fingerprint.hpp"
 #include "barlow/data/image_decoder.hpp"
-#include "command_line.hpp"
 #include "commands.hpp"
 #include "progress.hpp"
 
@@ -70,14 +71,14 @@ void print_counts(const data::Dataset& set) {
 
 }  // namespace
 
-int verify_command(int argc, char** argv, const MpiSession& session) {
+int verify_command(int argc, char** argv, MpiSession& session) {
   CLI::App command(
       "Reads every byte of a data set, checks the checksums and the fingerprint, decodes every image and "
       "counts the classes. Exit code 2 if anything is wrong.",
       "barlow-data verify");
   std::string path;
   command.add_option("DATASET", path, "a data set that `barlow-data pack` wrote")->required();
-  if (const auto exit_code = parse(command, argc, argv, session)) return *exit_code;
+  if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
   const data::Dataset set = collectively(session, [&] { return data::Dataset::open(path); });
   const Findings mine = collectively(session, [&] { return verify_share(set, session); });
   const std::string fingerprint = fingerprint_of(session.gather(mine.digests), set);

@@ -3,8 +3,7 @@
 
 #include "barlow/comm/mpi_session.hpp"
 
-/// The subcommands of `barlow`. Each takes the command line from its own name on, runs on every rank, and returns the
-/// exit code; what goes wrong on every rank alike is thrown as AgreedError.
+/// The subcommands of `barlow` (cli::Command::run).
 namespace barlow::app {
 
 int pretrain_command(int argc, char** argv, MpiSession& session);

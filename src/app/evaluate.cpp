@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -9,10 +10,10 @@
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/clock.hpp"
 #include "barlow/base/log.hpp"
+#include "barlow/cli/program.hpp"
 #include "barlow/comm/make_collectives.hpp"
 #include "barlow/evaluate/knn.hpp"
 #include "barlow/evaluate/linear.hpp"
-#include "command_line.hpp"
 #include "commands.hpp"
 
 namespace barlow::app {
@@ -252,7 +253,7 @@ int evaluate_command(int argc, char** argv, MpiSession& session) {
       "barlow evaluate " + name);
   add_shared_options(command, r);
   for (const std::string& protocol : protocols) add_protocol_options(command, r, protocol == "knn");
-  if (const auto exit_code = parse(command, argc - 1, argv + 1, session)) return *exit_code;
+  if (const auto exit_code = cli::parse(command, argc - 1, argv + 1, session)) return *exit_code;
   if (r.encoder.checkpoint.empty() && !r.untrained && !r.raw_pixels) {
     throw AgreedError("give --checkpoint RUN, --untrained or --raw-pixels", kExitRefused);
   }

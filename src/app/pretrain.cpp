@@ -2,17 +2,18 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <CLI/CLI.hpp>
 #include <functional>
 
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
+#include "barlow/cli/program.hpp"
 #include "barlow/comm/make_collectives.hpp"
 #include "barlow/comm/watched_collectives.hpp"
 #include "barlow/train/checkpoint.hpp"
 #include "barlow/train/config.hpp"
 #include "barlow/train/trainer.hpp"
-#include "command_line.hpp"
 #include "commands.hpp"
 
 namespace barlow::app {
@@ -67,7 +68,7 @@ std::optional<int> parse_over(Request& request, int argc, char** argv, const Mpi
   train::for_each_field(request.config, [&](const char* flag, auto& value, train::Scope, const char* help) {
     add_option(command, flag, value, help);
   });
-  return parse(command, argc, argv, session);
+  return cli::parse(command, argc, argv, session);
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
-#include "command_line.hpp"
+#include <CLI/CLI.hpp>
+
+#include "barlow/cli/program.hpp"
 #include "commands.hpp"
 
 namespace barlow::app {
@@ -13,7 +15,7 @@ int report_command(int argc, char** argv, MpiSession& session) {
   std::string run, output;
   command.add_option("RUN", run, "run folder of barlow pretrain")->required();
   command.add_option("--output", output, "file to write")->default_str("RUN/report.html");
-  if (const auto exit_code = parse(command, argc, argv, session)) return *exit_code;
+  if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
   if (output.empty()) output = (std::filesystem::path(run) / "report.html").string();
   collectively(session, [&] {
     if (session.is_root()) report::write_report(run, output);

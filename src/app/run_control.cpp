@@ -2,13 +2,14 @@
 // `barlow status` and `barlow stop`: for a login node, beside a job that runs elsewhere.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <filesystem>
 
+#include "barlow/cli/program.hpp"
 #include "barlow/train/checkpoint.hpp"
 #include "barlow/train/metrics.hpp"
 #include "barlow/train/run_folder.hpp"
-#include "command_line.hpp"
 #include "commands.hpp"
 
 namespace barlow::app {
@@ -56,7 +57,7 @@ int status_command(int argc, char** argv, MpiSession& session) {
   CLI::App command("Says how far a run is, how fast, and whether it lives.", "barlow status");
   std::string run;
   command.add_option("RUN", run, "run folder of barlow pretrain")->required();
-  if (const auto exit_code = parse(command, argc, argv, session)) return *exit_code;
+  if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
   collectively(session, [&] {
     if (!session.is_root()) return;
     require_run(run);
@@ -71,7 +72,7 @@ int stop_command(int argc, char** argv, MpiSession& session) {
       "barlow stop");
   std::string run;
   command.add_option("RUN", run, "run folder of barlow pretrain")->required();
-  if (const auto exit_code = parse(command, argc, argv, session)) return *exit_code;
+  if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
   collectively(session, [&] {
     if (!session.is_root()) return;
     require_run(run);

@@ -19,6 +19,7 @@ ALLOWED = {
     "pixels": {"base"},
     "backend": {"base", "tensor", "pixels"},
     "comm": {"base", "tensor", "backend"},
+    "cli": {"base", "comm"},
     "data": {"base", "tensor", "pixels"},
     "nn": DEVICE,
     "ssl": MODEL,
@@ -26,8 +27,8 @@ ALLOWED = {
     "train": TRAINING,
     "evaluate": TRAINING,
     "report": TRAINING,
-    "app": TRAINING | {"evaluate", "report"},
-    "data_tools": {"base", "tensor", "data", "comm"},
+    "app": TRAINING | {"cli", "evaluate", "report"},
+    "data_tools": {"base", "tensor", "data", "comm", "cli"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 

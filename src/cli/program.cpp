@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "barlow/cli/program.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "barlow/base/log.hpp"
+
+namespace barlow::cli {
+namespace {
+
+std::string usage(const Program& program) {
+  std::string text = fmt::format("Usage: {} COMMAND [flags]\n\n{}\n\nCommands:\n", program.name, program.summary);
+  for (const Command& command : program.commands) text += fmt::format("  {:<12}{}\n", command.name, command.summary);
+  return text + fmt::format("\n`{} COMMAND --help` lists every flag of a command. {}\n", program.name, program.hint);
+}
+
+int dispatch(const Program& program, int argc, char** argv, MpiSession& session) {
+  const std::string name = argc > 1 ? argv[1] : "";
+  for (const Command& command : program.commands) {
+    if (name == command.name) return command.run(argc - 1, argv + 1, session);
+  }
+  if (name == "--version" || name == "--help" || name == "-h" || name == "help") {
+    if (session.is_root()) fmt::print("{}", name == "--version" ? program.version() : usage(program));
+    return kExitFinished;
+  }
+  throw AgreedError((name.empty() ? "no command given" : "unknown command \"" + name + "\"") + ("\n" + usage(program)),
+                    kExitRefused);
+}
+
+int fail_alone(const MpiSession& session, const std::string& what, int exit_code) {
+  if (session.world_size() == 1) {
+    log::error(what);
+    return exit_code;
+  }
+  log::error(fmt::format("[rank {} of {}, {}] {}", session.rank(), session.world_size(), session.host(), what));
+  session.abort(exit_code);
+}
+
+}  // namespace
+
+int run_program(const Program& program, int argc, char** argv) {
+  try {
+    MpiSession session(&argc, &argv);
+    log::configure(log::Level::kNormal, session.is_root());
+    try {
+      return dispatch(program, argc, argv, session);
+    } catch (const AgreedError& error) {
+      log::status_line("");
+      if (session.is_root()) log::error(error.what());
+      return error.exit_code();
+    } catch (const LoneError& error) {
+      return fail_alone(session, error.what(), error.exit_code());
+    } catch (const UserError& error) {
+      return fail_alone(session, error.what(), kExitRefused);
+    } catch (const std::exception& error) {
+      return fail_alone(session, error.what(), kExitFailed);
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return kExitFailed;
+  }
+}
+
+std::optional<int> parse(CLI::App& command, int argc, char** argv, const MpiSession& session) {
+  try {
+    command.parse(argc, argv);
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != 0) {
+      throw AgreedError(std::string(error.what()) + "\nRun `" + command.get_name() + " --help` for all flags.",
+                        kExitRefused);
+    }
+    if (session.is_root()) command.exit(error);
+    return kExitFinished;
+  }
+}
+
+}  // namespace barlow::cli
