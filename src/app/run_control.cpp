@@ -49,6 +49,8 @@ void print_status(const fs::path& run) {
   }
   fmt::print("checkpoint   step {}{}\n", state.step, age);
   fmt::print("restarts     {}\n", state.restarts);
+  fmt::print("spent        {:.2f} rank-hours up to the checkpoint (GPU-hours where a rank has a GPU)\n",
+             state.rank_seconds / 3600);
 }
 
 }  // namespace

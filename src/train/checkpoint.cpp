@@ -16,6 +16,7 @@ namespace barlow::train {
 namespace {
 
 constexpr std::int64_t kFormatVersion = 2;
+constexpr const char* kRankSeconds = "rank_seconds";  // not in the first files of this format
 constexpr const char* kSkippedBatches = "skipped_batches";
 constexpr const char* kNewest = "checkpoint.h5";
 constexpr const char* kPrevious = "checkpoint.previous.h5";
@@ -66,6 +67,7 @@ void write_checkpoint(const std::filesystem::path& path, const StateCopy& state)
   file.write_attribute("/", "format_version", kFormatVersion);
   file.write_attribute("/", "step", state.run().step);
   file.write_attribute("/", "restarts", state.run().restarts);
+  file.write_attribute("/", kRankSeconds, state.run().rank_seconds);
   file.write_attribute("/", "num_batches_tracked", state.num_batches_tracked());
   file.write_attribute("/", "data_fingerprint", state.run().data_fingerprint);
   file.write_attribute("/", "configuration", state.run().configuration);
@@ -111,13 +113,14 @@ RunState read_state(const Hdf5File& file, const std::filesystem::path& path) {
   }
   RunState state{.step = file.read_int("/", "step"),
                  .restarts = file.read_int("/", "restarts"),
+                 .rank_seconds = file.contains_attribute("/", kRankSeconds) ? file.read_double("/", kRankSeconds) : 0,
                  .configuration = file.read_string("/", "configuration"),
                  .data_fingerprint = file.read_string("/", "data_fingerprint"),
                  .loss_scale = {.value = file.read_double("/", "loss_scale"),
                                 .steady_steps = file.read_int("/", "loss_scale_steady_steps")},
                  .skipped_batches = {}};
-  if (state.step < 0 || state.restarts < 0 || !(state.loss_scale.value > 0) || !std::isfinite(state.loss_scale.value) ||
-      state.loss_scale.steady_steps < 0) {
+  if (state.step < 0 || state.restarts < 0 || !(state.rank_seconds >= 0) || !(state.loss_scale.value > 0) ||
+      !std::isfinite(state.loss_scale.value) || state.loss_scale.steady_steps < 0) {
     throw DataError("\"" + path.string() + "\": a count or the loss scale is impossible; the file is damaged");
   }
   if (file.contains(kSkippedBatches)) {

@@ -239,6 +239,11 @@ void Hdf5File::read(const std::string& name, TensorView values) const {
   }
 }
 
+bool Hdf5File::contains_attribute(const std::string& group, const std::string& name) const {
+  const auto lock = one_thread_at_a_time();
+  return H5Aexists_by_name(id_, group.c_str(), name.c_str(), H5P_DEFAULT) > 0;
+}
+
 double Hdf5File::read_double(const std::string& group, const std::string& name) const {
   const auto lock = one_thread_at_a_time();
   double value = 0;

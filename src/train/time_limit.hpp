@@ -1,34 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
-#include <cstdlib>
-#include <ctime>
-#include <limits>
+#include <string>
 
 namespace barlow::train {
 
-/// The end of the job as SLURM tells it (SLURM_JOB_END_TIME, seconds since 1970); without one there is none.
+/// The end of the job as SLURM tells it (SLURM_JOB_START_TIME and SLURM_JOB_END_TIME, seconds since 1970); without one
+/// there is none.
 class TimeLimit {
  public:
-  TimeLimit() {
-    const char* text = std::getenv("SLURM_JOB_END_TIME");
-    if (text != nullptr) end_ = std::strtoll(text, nullptr, 10);
-  }
+  TimeLimit();
 
   bool exists() const { return end_ > 0; }
-  double seconds_left() const {
-    return exists() ? static_cast<double>(end_ - std::time(nullptr)) : std::numeric_limits<double>::infinity();
-  }
-  /// Whether the next step may not end, with a checkpoint after it, in the time that is left. Twice the longest so far
-  /// and ten seconds for what comes after the last step.
-  bool is_near(double longest_step_s, double longest_checkpoint_s) const {
-    return seconds_left() < 2 * (longest_step_s + longest_checkpoint_s) + kEnd_s;
-  }
+  double seconds_left() const;
+  /// Whether the next step may not end, with a checkpoint after it, in the time that is left.
+  bool is_near(double longest_step_s, double longest_checkpoint_s) const;
+  /// For people: when a run that needs so much time more will end, and how many jobs of this length that takes after
+  /// this one; the rest of this one counts if the run goes on in it. Empty without a limit.
+  std::string forecast(double run_seconds_left, bool goes_on) const;
 
  private:
-  static constexpr double kEnd_s = 10;
-  long long end_ = 0;
+  long long begin_ = 0, end_ = 0;
 };
 
 }  // namespace barlow::train

@@ -22,6 +22,7 @@
 #include "barlow/train/stop_signal.hpp"
 #include "barlow/train/tensor_files.hpp"
 #include "memory_plan.hpp"
+#include "pace.hpp"
 #include "profile.hpp"
 #include "restore.hpp"
 #include "run_plan.hpp"
@@ -46,7 +47,8 @@ class Run {
         dataset_(collectively(session_, [&] { return data::Dataset::open(config.data); })),
         plan_(collectively(session_, [&] { return RunPlan(config, dataset_, runtime); })),
         checkpoints_(config.output),
-        profile_(config, runtime) {}
+        profile_(config, runtime),
+        pace_(plan_.total_steps) {}
 
   Outcome train();
 
@@ -92,9 +94,10 @@ class Run {
   std::optional<data::HostBatch> ahead_;    ///< the batch after the one that is computed, on its way to the device
   std::optional<MetricsFile> metrics_;      // of rank 0
   std::optional<CheckpointWriter> writer_;  // of rank 0
-  Stopwatch since_checkpoint_, since_record_, since_start_;
-  double waited_at_record_ = 0;
-  std::int64_t step_at_record_ = 0;
+  Stopwatch since_checkpoint_;
+  Pace pace_;
+  double rank_seconds_before_ = 0;  ///< this start
+  bool has_forecast_ = false;
 };
 
 Outcome Run::train() {
@@ -112,7 +115,7 @@ Outcome Run::train() {
     collectively(session_, [&] { trace.emplace(config_.trace, config_.trace_steps, to_json(config_), session_); });
   }
 
-  since_start_.restart();
+  pace_.begin(first_step_);
   std::int64_t done = first_step_;
   while (done < plan_.total_steps) {
     profile_.begin_step(done);
@@ -183,6 +186,7 @@ void Run::restore(TrainingStep& step) {
   if (auto state = train::restore(restore_request(), runtime_, step.store())) {
     state_ = std::move(*state);
     ++state_.restarts;
+    rank_seconds_before_ = state_.rank_seconds;
     step.loss_scale() = state_.loss_scale;
     if (session_.is_root()) log::info(fmt::format("going on after step {} of {}", state_.step, plan_.total_steps));
   }
@@ -208,9 +212,7 @@ void Run::start_from(std::int64_t steps_done) {
   collectively(session_, [&] {
     if (session_.is_root()) metrics_.emplace(fs::path(config_.output) / "metrics.jsonl", steps_done);
   });
-  step_at_record_ = steps_done;
-  waited_at_record_ = 0;
-  since_record_.restart();
+  pace_.begin_line(steps_done);
 }
 
 /// What follows a step that is not finite: the step to go on from. @throws AgreedError where the run ends instead.
@@ -313,16 +315,8 @@ StepMetrics Run::measure(const TrainingStep::Result& result, optim::Schedule::Ra
 }
 
 void Run::record(StepMetrics metrics) {
-  const double elapsed = since_record_.restart();
-  const double waited = loader_->wait_seconds() - waited_at_record_;
-  waited_at_record_ += waited;
-  metrics.images_per_second = static_cast<double>((metrics.step - step_at_record_) * config_.batch_size) / elapsed;
-  metrics.loader_wait_share = waited / elapsed;
-  step_at_record_ = metrics.step;
+  pace_.end_line(metrics, config_.batch_size, loader_->wait_seconds());
   if (!session_.is_root()) return;
-  const double per_step = since_start_.elapsed_s() / static_cast<double>(metrics.step - first_step_);
-  metrics.total_steps = plan_.total_steps;
-  metrics.seconds_left = per_step * static_cast<double>(plan_.total_steps - metrics.step);
   metrics_->record(metrics);
   const std::string line = to_line(metrics);
   if (log::is_terminal()) {
@@ -330,6 +324,8 @@ void Run::record(StepMetrics metrics) {
   } else {
     log::info(line);
   }
+  if (time_limit_.exists() && !std::exchange(has_forecast_, true))
+    log::info("time limit: " + time_limit_.forecast(metrics.seconds_left, true));
 }
 
 /// @param batch  the latest one, for a look at the run; null where it has not been computed
@@ -339,6 +335,7 @@ void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatc
   step.gather_state();
   state_.step = saved_at_ = steps_done;
   state_.loss_scale = step.loss_scale();
+  state_.rank_seconds = rank_seconds_before_ + pace_.elapsed_s() * session_.world_size();
   CheckpointWriter::Extras extras{.look = {}, .milestone_epoch = plan_.milestone_at(steps_done, config_.keep_every)};
   if (batch != nullptr) {
     const std::vector<float> zh = step.normalized_embeddings();
@@ -356,8 +353,10 @@ void Run::stop(TrainingStep& step, std::int64_t steps_done) {
   const bool is_missing = session_.is_root() && writer_->wait() != steps_done;
   if (session_.max(is_missing ? 1 : 0) != 0) save(step, steps_done, nullptr);
   settle_files({[&] { writer_->finish(); }, [&] { metrics_->finish(); }});
-  if (session_.is_root())
-    log::info(fmt::format("stopped {} after step {}; start the same command again to go on", stop_reason_, steps_done));
+  if (!session_.is_root()) return;
+  log::info(fmt::format("stopped {} after step {}; start the same command again to go on", stop_reason_, steps_done));
+  if (time_limit_.exists() && steps_done > first_step_)
+    log::info("time limit: " + time_limit_.forecast(pace_.seconds_left(steps_done), false));
 }
 
 /// The last writes of this start, all tried on rank 0: without one of them the job has not done what it says it has.

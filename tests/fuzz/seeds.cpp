@@ -75,6 +75,7 @@ void write_checkpoint(const fs::path& path, SmallModel& model, bool has_skipped)
   file.write_attribute("/", "data_fingerprint", std::string(64, 'a'));
   file.write_attribute("/", "configuration", std::string(R"({"seed":7,"architecture":"resnet18"})"));
   file.write_attribute("/", "loss_scale", 65536.0);
+  file.write_attribute("/", "rank_seconds", 7200.0);
   const std::vector<std::int64_t> skipped = {2, 5};
   if (has_skipped) file.write("skipped_batches", ConstTensorView(skipped.data(), DType::kI64, {2}), true);
   file.close(false);

@@ -34,6 +34,7 @@ class Hdf5File {
   void close(bool to_disk = true);
 
   bool contains(const std::string& name) const;
+  bool contains_attribute(const std::string& group, const std::string& name) const;
   /// Reads into `values`, whose type and shape must be the file's; verifies the checksum if there is one.
   /// @throws DataError naming file and dataset.
   void read(const std::string& name, TensorView values) const;

@@ -13,6 +13,7 @@ namespace barlow::train {
 struct RunState {
   std::int64_t step = 0;      ///< steps done
   std::int64_t restarts = 0;  ///< how often the run was taken up again
+  double rank_seconds = 0;    ///< trained by all ranks together, up to this state
   std::string configuration;  ///< JSON
   std::string data_fingerprint;
   optim::LossScale loss_scale{};              ///< of fp16

@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 
+import h5py
 from program import BARLOW, DATA, FOLDER, command, make_images, metrics, require_same_bits, run, tensors
 
 LONG = {"epochs": 2000}  # much longer than the test
@@ -24,13 +25,18 @@ def metrics_so_far(folder):
     return (folder / "metrics.jsonl").read_text().count("\n")
 
 
+def rank_seconds(checkpoint):
+    with h5py.File(checkpoint) as file:
+        return file.attrs["rank_seconds"]
+
+
 def status(folder):
     result = subprocess.run([BARLOW, "status", folder], capture_output=True, text=True, timeout=60, check=True)
     return dict(line.split(None, 1) for line in result.stdout.splitlines())
 
 
 def check_one_job_and_stop():
-    folder = FOLDER / "shared"
+    folder, begin = FOLDER / "shared", time.monotonic()
     process = start(folder, 2)
     try:
         refusal = run(command(folder, 2, **LONG), expect=2)
@@ -49,6 +55,9 @@ def check_one_job_and_stop():
     steps = [line["step"] for line in metrics(folder)]
     assert steps == list(range(1, len(steps) + 1)), "lines of metrics.jsonl are missing or twice there"
     assert status(folder)["restarts"] == "1"
+    assert status(folder)["spent"].split()[1] == "rank-hours", status(folder)
+    spent = [rank_seconds(folder / name) for name in ("checkpoint.previous.h5", "checkpoint.h5")]
+    assert 0 < spent[0] < spent[1] < 2 * (time.monotonic() - begin), spent
 
 
 def check_time_limit():
@@ -57,7 +66,8 @@ def check_time_limit():
     run(command(whole, 1))
     environment = {**os.environ, "SLURM_JOB_END_TIME": str(int(time.time()) + 10)}
     result = subprocess.run(command(folder, 1), env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert result.returncode == 75 and "time limit" in result.stderr, result.stderr
+    assert result.returncode == 75 and "before the job's time limit" in result.stderr, result.stderr
+    assert "time limit: at this pace the run needs" in result.stderr and "more job" in result.stderr, result.stderr
     assert len(metrics(folder)) < len(metrics(whole))
     run(command(folder, 1))
     require_same_bits(tensors(whole / "checkpoint.h5"), tensors(folder / "checkpoint.h5"), "weights after the time limit")

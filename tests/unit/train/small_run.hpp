@@ -55,6 +55,7 @@ struct SmallRun {
     store.num_batches_tracked = 2 * number;
     return {.step = number,
             .restarts = number % 3,
+            .rank_seconds = 1.5 * number,
             .configuration = "{\"seed\":7}",
             .data_fingerprint = "abc",
             .skipped_batches = {number + 4, 2}};

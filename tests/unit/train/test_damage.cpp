@@ -94,7 +94,8 @@ TEST_CASE("of 1,000 damaged checkpoints none loads as something else") {
     try {
       const RunState state = checkpoints.load(run.store, *run.backend);
       const bool same = (state.step == 1 || state.step == 2) && state.restarts == state.step % 3 &&
-                        state.configuration == "{\"seed\":7}" && state.data_fingerprint == "abc" &&
+                        state.rank_seconds == 1.5 * state.step && state.configuration == "{\"seed\":7}" &&
+                        state.data_fingerprint == "abc" &&
                         state.skipped_batches == std::vector<std::int64_t>{state.step + 4, 2} &&
                         run.values() == values[static_cast<std::size_t>(state.step)];
       wrong += same && state.step == 1 ? 0 : 1;
