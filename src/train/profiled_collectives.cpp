@@ -3,17 +3,21 @@
 
 namespace barlow::train {
 
-// Within the loss, a sum is the loss's; everywhere else it is a batch norm's.
+Phase ProfiledCollectives::outer_phase() const { return profiler_.is_active() ? profiler_.innermost() : Phase::kOther; }
+
+// A sum is the loss's within the loss, of the norms of sharded weights within the update, else a batch norm's.
 void ProfiledCollectives::all_reduce_sum(TensorView values) {
-  const bool in_loss = profiler_.is_active() && profiler_.innermost() == Phase::kLoss;
-  PhaseScope scope(&profiler_, in_loss ? Phase::kEmbeddingGather : Phase::kBatchNormExchange);
+  const Phase outer = outer_phase();
+  PhaseScope scope(&profiler_, outer == Phase::kLoss   ? Phase::kEmbeddingGather
+                               : outer == Phase::kLars ? Phase::kGradientReduction
+                                                       : Phase::kBatchNormExchange);
   scope.add_bytes(bytes_of(values.size_bytes()));
   to_.all_reduce_sum(values);
 }
 
 // In backward and in the update a gather is what sharded weights have in the place of a sum of gradients.
 void ProfiledCollectives::all_gather(ConstTensorView local, TensorView gathered) {
-  const Phase outer = profiler_.is_active() ? profiler_.innermost() : Phase::kOther;
+  const Phase outer = outer_phase();
   const bool of_weights = outer == Phase::kBackward || outer == Phase::kLars;
   PhaseScope scope(&profiler_, of_weights ? Phase::kGradientReduction : Phase::kEmbeddingGather);
   scope.add_bytes(bytes_of(gathered.size_bytes()));

@@ -24,6 +24,8 @@ class ProfiledCollectives final : public Collectives {
   void finish() override;
 
  private:
+  Phase outer_phase() const;
+
   std::int64_t bytes_of(std::size_t bytes) const { return world_size() > 1 ? static_cast<std::int64_t>(bytes) : 0; }
 
   Collectives& to_;

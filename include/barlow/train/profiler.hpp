@@ -18,7 +18,7 @@ enum class Phase {
   kBackward,           ///< of the same
   kBatchNormExchange,  ///< sums of batch norms over ranks
   kEmbeddingGather,    ///< what the loss exchanges: embeddings (Gram form) or the correlation matrix (direct form)
-  kGradientReduction,  ///< exposed part of the gradients' sum over ranks: nothing else is done meanwhile
+  kGradientReduction,  ///< exposed part of the gradients' sum over ranks, and what sharded weights exchange instead
   kLoss,               ///< loss and its gradient
   kLars,               ///< norms and update
   kCheckpoint,         ///< saving
