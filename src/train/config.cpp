@@ -29,11 +29,14 @@ bool is_exact(const Json& value, const T&) {
   return value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX);
 }
 
-/// The text of a value for messages. Fields hold no lists; one nested a million deep would end dump(), which recurses.
-std::string to_text(const Json& value) { return value.is_structured() ? "a list" : value.dump(); }
+/// The text of a value. Bytes that are no UTF-8, which resolve() refuses, are replaced: a message has to show them.
+/// Fields hold no lists; one nested a million deep would end dump(), which recurses.
+std::string to_text(const Json& value) {
+  return value.is_structured() ? "a list" : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 /// A TOML basic string.
-std::string quote(const std::string& text) { return Json(text).dump(); }
+std::string quote(const std::string& text) { return to_text(text); }
 
 std::string toml_value(const std::string& value) { return quote(value); }
 std::string toml_value(bool value) { return value ? "true" : "false"; }
@@ -211,9 +214,20 @@ std::vector<std::int64_t> parse_projector(const std::string& text) {
   }
 }
 
+/// Files hold the configuration as text.
+void check_text(const PretrainConfig& config) {
+  for_each_field(config, [](const char* flag, const auto& value, Scope, const char*) {
+    if constexpr (std::is_same_v<decltype(value), const std::string&>) {
+      if (Json::parse(to_text(value)) != Json(value))
+        throw ConfigError(fmt::format("--{} {}: not UTF-8; rename the file or folder", flag, to_text(value)));
+    }
+  });
+}
+
 void resolve(PretrainConfig& config) {
   if (config.data.empty()) throw ConfigError("--data is missing: give a dataset packed by barlow-data");
   if (config.output.empty()) throw ConfigError("--output is missing: give a folder for the run");
+  check_text(config);
   check_choices(config);
   check_numbers(config);
   resolve_augmentation(config);
@@ -260,8 +274,8 @@ std::vector<std::string> contradictions(const std::string& checkpoint_json, cons
     if (scope != Scope::kRun) return;
     const bool is_known = before.is_object() && before.contains(flag);
     if (is_known && before[flag] == now[flag]) return;
-    differences.push_back(
-        fmt::format("--{}: was {}, is {}", flag, is_known ? to_text(before[flag]) : "\"(unknown)\"", now[flag].dump()));
+    differences.push_back(fmt::format("--{}: was {}, is {}", flag, is_known ? to_text(before[flag]) : "\"(unknown)\"",
+                                      to_text(now[flag])));
   });
   return differences;
 }

@@ -68,6 +68,18 @@ TEST_CASE("projector widths") {
     CHECK_THROWS_AS(parse_projector(wrong), ConfigError);
 }
 
+TEST_CASE("text that is no UTF-8 is refused, and shown as far as it can be") {
+  for (const bool of_output : {true, false}) {
+    train::PretrainConfig config;
+    config.data = "data.h5";
+    config.output = "run";
+    (of_output ? config.output : config.architecture) = "caf\xe9";
+    CHECK_THROWS_WITH(train::resolve(config),
+                      Catch::Matchers::Contains("not UTF-8") && Catch::Matchers::Contains("caf"));
+    CHECK_FALSE(train::contradictions("{}", config).empty());
+  }
+}
+
 TEST_CASE("a checkpoint's configuration must agree where the run depends on it") {
   PretrainConfig config = valid();
   const std::string saved = to_json(config);
