@@ -204,12 +204,18 @@ RunState CheckpointFolder::load(nn::ParameterStore& store, Backend& backend) con
 RunState CheckpointFolder::load_to_go_on(nn::ParameterStore& store, Backend& backend) const {
   const Found found =
       read_newest([&](const std::filesystem::path& path) { return read_checkpoint(path, store, backend); });
-  if (const auto newest = run_ / kNewest; found.file != newest && std::filesystem::exists(newest)) {
+  const auto newest = run_ / kNewest;
+  const auto rename = [](const std::filesystem::path& from, const std::filesystem::path& to) {
     std::error_code error;
-    std::filesystem::rename(newest, run_ / kDamaged, error);
-    if (error) throw StorageError("cannot rename \"" + newest.string() + "\": " + error.message());
+    std::filesystem::rename(from, to, error);
+    if (error) throw StorageError("cannot rename \"" + from.string() + "\": " + error.message());
+  };
+  if (found.file != newest && std::filesystem::exists(newest)) {
+    rename(newest, run_ / kDamaged);
     log::warning("the damaged " + std::string(kNewest) + " is kept as " + kDamaged);
   }
+  // It is the newest now: a run that has nothing left to do but its weights ends with one, too.
+  if (found.file == run_ / kPrevious) rename(found.file, newest);
   return found.state;
 }
 
