@@ -41,7 +41,7 @@ class ParameterLayout {
   int add(const std::string& name, ParameterKind kind, const Shape& shape);
   /// Shards the weights of linear layers over ranks (as ZeRO does, Rajbhandari et al. 2020) wherever that moves less
   /// between them than a sum of gradients: each rank computes the gradients of its rows from all ranks' inputs and
-  /// output gradients, keeps their momentum, and sends the others the new values Where the number of ranks does not
+  /// output gradients, keeps their momentum, and sends the others the new values. Where the number of ranks does not
   /// divide the rows, the weight stays whole.
   /// @param batch_rows  of a layer's input, over all ranks. Before the layout is used; the same on every rank.
   void shard_linear_layers(int rank, int world_size, std::int64_t batch_rows, DType compute_dtype);
