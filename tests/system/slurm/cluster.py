@@ -183,6 +183,14 @@ def require_same(run, whole, job):
     assert not different and first.keys() == second.keys(), f"{run.name} and {whole.name} differ in {different}\n{said(job.log)}"
 
 
+def require_goes_on(job, run, whole):
+    """The job that waits to come again does so, goes on, and ends with the same bits."""
+    job.start_now()
+    job.complete()
+    assert "(start 2) on n[1-2]" in said(job.log) and "going on after step" in said(job.log), said(job.log)
+    require_same(run, whole, job)
+
+
 def leave_nothing():
     """Ends what a failed test has left running: jobs, then the processes that know this SLURM's configuration."""
     subprocess.run(["scancel", "--user", "root"], timeout=60, check=False)

@@ -9,7 +9,7 @@ import signal
 
 import h5py
 
-from cluster import BINARIES, FOLDER, IMAGES, STEPS, await_steps, make_images, output, pretrain, ranks, require_same, run_checks, said, steps, submit, weights
+from cluster import BINARIES, FOLDER, IMAGES, STEPS, await_steps, make_images, output, pretrain, ranks, require_goes_on, require_same, run_checks, said, steps, submit, weights
 
 SHAPE = 2, 2
 WHOLE = FOLDER / "whole"
@@ -63,10 +63,7 @@ def check_killed_rank():
     os.kill(ranks(run, 4)[-1], signal.SIGKILL)
     job.await_requeue()
     assert "after a new checkpoint" in said(job.log), said(job.log)
-    job.start_now()
-    job.complete()
-    assert "(start 2) on n[1-2]" in said(job.log) and "going on after step" in said(job.log), said(job.log)
-    require_same(run, WHOLE, job)
+    require_goes_on(job, run, WHOLE)
 
 
 def check_killed_without_progress():
@@ -95,9 +92,7 @@ def check_hanging_rank():
     os.kill(process, signal.SIGSTOP)
     job.await_requeue(seconds=120)
     assert "no progress for 5 s in" in said(job.log) and f"(process {process}) is stopped" in said(job.log), said(job.log)
-    job.start_now()
-    job.complete()
-    require_same(run, WHOLE, job)
+    require_goes_on(job, run, WHOLE)
 
 
 def check_evaluate():

@@ -3,7 +3,7 @@
 
 test_stops.py BIN_FOLDER PROJECT
 """
-from cluster import (FOLDER, NETWORK, STEPS, Job, await_steps, make_images, output, pretrain, require_same, run_checks, said, steps, submit, wait_for,
+from cluster import (FOLDER, NETWORK, STEPS, Job, await_steps, make_images, output, pretrain, require_goes_on, require_same, run_checks, said, steps, submit, wait_for,
                      weights, write_site)
 
 SHAPE = 2, 1
@@ -32,10 +32,7 @@ def check_requeue():
     output("scontrol", "requeue", job.number)
     job.await_requeue()
     assert weights(run)["step"] == steps(run) < STEPS and "stopped on request after step" in said(job.log), said(job.log)
-    job.start_now()
-    job.complete()
-    assert "(start 2) on n[1-2]" in said(job.log) and "going on after step" in said(job.log), said(job.log)
-    require_same(run, WHOLE, job)
+    require_goes_on(job, run, WHOLE)
 
 
 def check_cancel():
