@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "barlow/base/log.hpp"
+#include "barlow/comm/watchdog.hpp"
 
 namespace barlow::cli {
 namespace {
@@ -35,7 +36,7 @@ int fail_alone(const MpiSession& session, const std::string& what, int exit_code
     log::error(what);
     return exit_code;
   }
-  log::error(fmt::format("[rank {} of {}, {}] {}", session.rank(), session.world_size(), session.host(), what));
+  log::error(name_of_rank(session) + " " + what);
   session.abort(exit_code);
 }
 

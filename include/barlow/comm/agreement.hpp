@@ -12,24 +12,24 @@
 
 namespace barlow {
 
-/// An error that every rank throws alike, so that all leave and one of them prints it.
-class AgreedError : public Error {
+/// An error that says the program's exit code.
+class ExitError : public Error {
  public:
-  AgreedError(const std::string& what, int exit_code) : Error(what), exit_code_(exit_code) {}
+  ExitError(const std::string& what, int exit_code) : Error(what), exit_code_(exit_code) {}
   int exit_code() const noexcept { return exit_code_; }
 
  private:
   int exit_code_;
 };
 
-/// An error of one rank alone, which ends the others too, with an exit code of its own.
-class LoneError : public Error {
- public:
-  LoneError(const std::string& what, int exit_code) : Error(what), exit_code_(exit_code) {}
-  int exit_code() const noexcept { return exit_code_; }
+/// One that every rank throws alike, so that all leave and one of them prints it.
+class AgreedError : public ExitError {
+  using ExitError::ExitError;
+};
 
- private:
-  int exit_code_;
+/// One of one rank alone, which ends the others too.
+class LoneError : public ExitError {
+  using ExitError::ExitError;
 };
 
 /// Exit codes of the programs.
