@@ -15,27 +15,29 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The file that a run folder, a checkpoint or a weights file stands for.
-fs::path find_weights(const std::string& text) {
+bool is_checkpoint(const fs::path& path) { return path.extension() == ".h5"; }
+
+/// The checkpoint, or else the file of weights alone, that the text stands for: a run folder, or a file. Reads a
+/// checkpoint's state once, which reads all of the file.
+train::CheckpointFolder::Found find_weights(const std::string& text) {
   const fs::path path(text);
-  if (!fs::is_directory(path)) return path;
+  if (!fs::is_directory(path))
+    return {is_checkpoint(path) ? train::read_checkpoint_state(path) : train::RunState(), path};
   const train::CheckpointFolder checkpoints(path);
   const fs::path weights = path / "backbone.safetensors";
   // Of a folder that was tidied up, the weights of the end come before those of a milestone.
   if (checkpoints.last_write() || (checkpoints.has_checkpoint() && !fs::exists(weights)))
     return checkpoints.newest_whole();
-  if (fs::exists(weights)) return weights;
+  if (fs::exists(weights)) return {{}, weights};
   throw DataError("\"" + text + "\" holds no checkpoint; give a run folder, a checkpoint or a .safetensors file");
 }
 
-bool is_checkpoint(const fs::path& path) { return path.extension() == ".h5"; }
-
 EncoderOptions complete(EncoderOptions options) {
   if (options.checkpoint.empty()) return options;
-  const fs::path file = find_weights(options.checkpoint);
+  const auto [state, file] = find_weights(options.checkpoint);
   options.checkpoint = file.string();
   if (!is_checkpoint(file)) return options;
-  const train::PretrainConfig config = train::from_json(train::read_checkpoint_state(file).configuration);
+  const train::PretrainConfig config = train::from_json(state.configuration);
   options.architecture = config.architecture;
   options.stem = config.stem;
   options.image_size = config.image_size;

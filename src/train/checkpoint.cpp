@@ -229,9 +229,7 @@ std::optional<std::filesystem::file_time_type> CheckpointFolder::last_write() co
   return latest;
 }
 
-std::filesystem::path CheckpointFolder::newest_whole() const { return read_newest(read_checkpoint_state).file; }
-
-RunState CheckpointFolder::load_state() const { return read_newest(read_checkpoint_state).state; }
+CheckpointFolder::Found CheckpointFolder::newest_whole() const { return read_newest(read_checkpoint_state); }
 
 RunState read_checkpoint(const std::filesystem::path& path, nn::ParameterStore& store, Backend& backend) {
   require_seal(path);

@@ -30,10 +30,13 @@ class CheckpointFolder {
   /// `checkpoint.damaged.h5`. The next save() would put it over the one whole checkpoint that is left, and a kill
   /// before the second of its renames would leave none. @throws StorageError if it cannot be renamed
   RunState load_to_go_on(nn::ParameterStore& store, Backend& backend) const;
-  /// The state alone, of the newest checkpoint.
-  RunState load_state() const;
-  /// The file that load() would read, for those who only read: nothing is renamed.
-  std::filesystem::path newest_whole() const;
+  RunState load_state() const { return newest_whole().state; }
+  struct Found {
+    RunState state;
+    std::filesystem::path file;
+  };
+  /// What load() would read: the state alone, and the file that holds it. Nothing is renamed.
+  Found newest_whole() const;
   /// When the newest checkpoint was written, by the folder's clock; nothing where there is none. Opens no file.
   std::optional<std::filesystem::file_time_type> last_write() const;
   /// Removes the temporary files of a job that was killed while it wrote them.
@@ -41,10 +44,6 @@ class CheckpointFolder {
   const std::filesystem::path& path() const { return run_; }
 
  private:
-  struct Found {
-    RunState state;
-    std::filesystem::path file;
-  };
   template <class Read>
   Found read_newest(Read&& read) const;
   [[noreturn]] void fail_whole(const std::string& reason) const;
