@@ -69,7 +69,7 @@ tests() {
   done
   step "ten steps replayed, 1 rank" 120 mpirun -n 1 test_gpu_replay
   BARLOW_TEST_COLLECTIVES=nccl step "ten steps replayed, 2 ranks on one GPU, nccl" 240 mpirun -n 2 test_gpu_replay
-  on_gpu "checkpoint from CPU to GPU and back" 240 bash bench/gpu_checkpoint.sh "$work"
+  on_gpu "checkpoints: from CPU to GPU and back, and deterministic resumes" 300 bash bench/gpu_checkpoint.sh "$work"
   if command -v compute-sanitizer >/dev/null; then
     on_gpu "compute-sanitizer, operations" 300 compute-sanitizer --error-exitcode 1 test_op_contract
   else
