@@ -128,9 +128,9 @@ std::string plot(const Chart& chart, const std::vector<double>& x, const std::ve
       drawn +=
           fmt::format("<path class=\"dots {}\" d=\"{}\"/>", series.style, dots_of(x, lines[i].mean, x_axis, y_axis));
     }
-    const double end = lines[i].mean.empty() ? kUnknown : y_axis.place(lines[i].mean.back());
-    if (series.named_at_line && std::isfinite(end)) {
-      names += fmt::format("<span class=\"name {}\" style=\"bottom:{:.2f}%\">{}</span>", series.style, 100 * end,
+    const double begin = lines[i].mean.empty() ? kUnknown : y_axis.place(lines[i].mean.front());
+    if (series.named_at_line && std::isfinite(begin)) {
+      names += fmt::format("<span class=\"name {}\" style=\"bottom:{:.2f}%\">{}</span>", series.style, 100 * begin,
                            escape(series.name));
     }
   }

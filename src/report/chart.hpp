@@ -13,7 +13,7 @@ struct Series {
   std::string name;
   std::string style;  ///< its class in page.css: `first`, `second`, `third` or `floor`
   std::vector<double> values;
-  bool named_at_line = false;  ///< the name stands at the line's end, too
+  bool named_at_line = false;  ///< the name stands at the line's beginning, too
 };
 
 /// Lines over a common x.
