@@ -101,9 +101,9 @@ Axis y_axis_of(const Chart& chart, const std::vector<Line>& lines, Scale scale) 
       high = std::fmax(high, line.high[i]);
     }
   }
-  if (scale == Scale::kLinear && chart.from_zero && std::isfinite(low)) {
+  if (scale == Scale::kLinear && std::isfinite(low)) {
     low = std::min(low, 0.0);
-    high = std::max(high, 0.0);
+    high = std::max(high, chart.up_to);
   }
   return make_axis(low, high, scale, true);
 }

@@ -22,7 +22,7 @@ struct Chart {
   std::vector<double> x;  ///< rising, from 0 or above
   std::vector<Series> series;
   std::vector<Scale> scales = {Scale::kLinear};  ///< more than one: the reader chooses, the first is shown
-  bool from_zero = true;                         ///< linear axes reach down to 0
+  double up_to = 0;                              ///< linear axes reach from 0 to this, if no further
   std::string note{};                            ///< a sentence below the title
 };
 

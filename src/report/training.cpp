@@ -126,7 +126,9 @@ std::string training_section(const RunFolder& run) {
   const Metrics& m = run.metrics;
   std::string html = "<section><h2>Training</h2>" + loss_chart(run) + "<div class=\"grid\">";
   html += draw(one_line(m, "Throughput", "images/s", "all ranks", "images_per_second"));
-  html += draw(one_line(m, "Waiting for images", "% of the time", "loader stall", "loader_wait_share", 100));
+  Chart stall = one_line(m, "Waiting for images", "% of the time", "loader stall", "loader_wait_share", 100);
+  stall.up_to = 5;  // what is less than that is no stall, and must not look like one
+  html += draw(stall);
   html += draw(one_line(m, "Learning rate of weights", "", "rate", "learning_rate_weights"));
   html += draw(one_line(m, "Learning rate of 1-D tensors", "", "rate", "learning_rate_biases"));
   Chart norm = one_line(m, "Gradient norm", "", "norm", "gradient_norm");
