@@ -3,7 +3,7 @@
 # What Debian 12 and Ubuntu 22.04/24.04 call the things that barlow needs. Sourced.
 
 build_packages=(g++ cmake ninja-build pkg-config git libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev ocl-icd-opencl-dev
-  libturbojpeg0-dev libpng-dev zlib1g-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev)
+  libturbojpeg0-dev libpng-dev zlib1g-dev libdeflate-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev)
 test_packages=(catch2 slurm-wlm shellcheck clang-format python3-numpy python3-h5py python3-torch python3-torchvision python3-pil
   libopenblas0-pthread clang)
 sample_packages=(dataset-fashion-mnist)

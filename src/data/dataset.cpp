@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,6 +13,7 @@
 #include <optional>
 #include <span>
 
+#include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
 #include "barlow/data/hdf5_structure.hpp"
 #include "hdf5_handle.hpp"
@@ -307,7 +307,7 @@ void Dataset::read(std::int64_t index, std::vector<std::uint8_t>& bytes) const {
     throw DataError(describe(index) +
                     ": cannot be read: " + (errno != 0 ? std::strerror(errno) : "the file ends early"));
   }
-  if (static_cast<std::uint32_t>(crc32_z(0, bytes.data(), bytes.size())) != shard.checksums[i])
+  if (crc32_of(bytes.data(), bytes.size()) != shard.checksums[i])
     throw DataError(describe(index) + ": the bytes have changed since packing (checksum); pack the set again");
 }
 

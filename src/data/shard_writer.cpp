@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
 #include "hdf5_handle.hpp"
 
@@ -138,7 +138,7 @@ void ShardWriter::append(const SampleInfo& info, const std::string& source_name,
   labels_.push_back(info.label);
   sizes_.insert(sizes_.end(), {info.height, info.width, info.channels});
   encodings_.push_back(static_cast<std::uint8_t>(info.encoding));
-  checksums_.push_back(static_cast<std::uint32_t>(crc32_z(0, bytes.data(), bytes.size())));
+  checksums_.push_back(crc32_of(bytes.data(), bytes.size()));
   names_ += source_name;
   name_offsets_.push_back(static_cast<std::int64_t>(names_.size()));
   digests_.push_back(sample_digest(info, bytes));

@@ -2,7 +2,6 @@
 #include "barlow/train/hdf5_file.hpp"
 
 #include <hdf5.h>
-#include <zlib.h>
 
 #include <array>
 #include <cerrno>
@@ -10,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
 #include "barlow/data/hdf5_structure.hpp"
 #include "storage.hpp"
@@ -58,10 +58,7 @@ hid_t native_type(DType dtype) {
   }
 }
 
-std::int64_t checksum_of(ConstTensorView values) {
-  const auto* bytes = static_cast<const Bytef*>(values.data);
-  return static_cast<std::int64_t>(crc32_z(crc32_z(0, nullptr, 0), bytes, values.size_bytes()));
-}
+std::int64_t checksum_of(ConstTensorView values) { return crc32_of(values.data, values.size_bytes()); }
 
 [[noreturn]] void fail_write(const std::filesystem::path& path, const std::string& what) {
   const int code = errno;

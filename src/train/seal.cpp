@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <array>
 #include <cerrno>
@@ -13,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
 #include "storage.hpp"
 
@@ -57,16 +57,16 @@ ssize_t read_at(int file, void* bytes, std::size_t size, std::uint64_t offset) {
 std::pair<bool, Block> seal_of(int file) {
   std::vector<unsigned char> chunk(std::size_t{1} << 20);
   std::uint64_t offset = kSealBytes;
-  uLong sum = crc32_z(0, nullptr, 0);
+  std::uint32_t sum = 0;
   for (;;) {
     const ssize_t count = read_at(file, chunk.data(), chunk.size(), offset);
     if (count < 0) return {false, {}};
-    sum = crc32_z(sum, chunk.data(), static_cast<std::size_t>(count));
+    sum = crc32_of(chunk.data(), static_cast<std::size_t>(count), sum);
     offset += static_cast<std::uint64_t>(count);
     if (static_cast<std::size_t>(count) < chunk.size()) break;
   }
   Block block{};
-  std::snprintf(block.data(), block.size(), "barlow checkpoint: %llu bytes, those after byte %llu have CRC-32 %08lx\n",
+  std::snprintf(block.data(), block.size(), "barlow checkpoint: %llu bytes, those after byte %llu have CRC-32 %08x\n",
                 static_cast<unsigned long long>(offset), static_cast<unsigned long long>(kSealBytes), sum);
   return {true, block};
 }
