@@ -2,14 +2,20 @@
 # shellcheck shell=bash disable=SC2034  # used by those who source it
 # What Debian 12 and Ubuntu 22.04/24.04 call the things that barlow needs. Sourced.
 
-build_packages=(g++ cmake ninja-build pkg-config git libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev ocl-icd-opencl-dev
+build_packages=(cmake ninja-build pkg-config git libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev ocl-icd-opencl-dev
   libturbojpeg0-dev libpng-dev zlib1g-dev libdeflate-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev)
-test_packages=(catch2 slurm-wlm shellcheck clang-format python3-numpy python3-h5py python3-torch python3-torchvision python3-pil
-  libopenblas0-pthread clang)
+test_packages=(catch2 slurm-wlm shellcheck clang-format python3-numpy python3-h5py python3-pil libopenblas0-pthread clang)
+oracle_packages=(python3-torch python3-torchvision) # Ubuntu 24.04 has none: tests that need them say so
 sample_packages=(dataset-fashion-mnist)
 
-# The fuzzers need clang's runtime: a package of its own, but on Ubuntu 22.04 a part of clang's.
-grep -q '^UBUNTU_CODENAME=jammy' /etc/os-release 2>/dev/null || test_packages+=(libclang-rt-dev)
+# Ubuntu 22.04's own g++ is 11, which is too old; its clang has the runtime that fuzzers need, elsewhere a package.
+if grep -q '^UBUNTU_CODENAME=jammy' /etc/os-release 2>/dev/null; then
+  build_packages+=(gcc-12 g++-12)
+  export CC=${CC:-gcc-12} CXX=${CXX:-g++-12}
+else
+  build_packages+=(g++)
+  test_packages+=(libclang-rt-dev)
+fi
 
 # Ubuntu names libjpeg's headers differently.
 if grep -q '^ID=ubuntu' /etc/os-release 2>/dev/null; then

@@ -3,6 +3,9 @@
 add_library(barlow_options INTERFACE)
 add_library(barlow::options ALIAS barlow_options)
 target_compile_features(barlow_options INTERFACE cxx_std_20)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 12)
+  message(FATAL_ERROR "g++ ${CMAKE_CXX_COMPILER_VERSION} is too old: barlow needs 12 or newer (CXX=g++-12 cmake --preset ...).")
+endif()
 target_include_directories(barlow_options INTERFACE ${PROJECT_SOURCE_DIR}/include)
 # nvcc's own intermediate code is not pedantic.
 target_compile_options(barlow_options INTERFACE

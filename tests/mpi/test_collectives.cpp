@@ -107,8 +107,7 @@ TEST_CASE("an error of one rank is thrown by all") {
     FAIL("nothing was thrown");
   } catch (const AgreedError& error) {
     CHECK(error.exit_code() == kExitRefused);
-    CHECK_THAT(error.what(), Catch::Matchers::Contains("the file is bad"));
-    if (session.world_size() > 1)
-      CHECK_THAT(error.what(), Catch::Matchers::Contains("rank " + std::to_string(failing)));
+    CHECK_THAT(error.what(), contains("the file is bad"));
+    if (session.world_size() > 1) CHECK_THAT(error.what(), contains("rank " + std::to_string(failing)));
   }
 }

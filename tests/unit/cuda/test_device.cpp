@@ -17,8 +17,7 @@ TEST_CASE("ranks of a host take the devices in turn") {
 TEST_CASE("what is missing is named with its remedy") {
   for (const Obstacle obstacle : {Obstacle::kNoDriver, Obstacle::kOldDriver, Obstacle::kNoDevice}) {
     CHECK_THROWS_AS(cuda::choose_device(Devices{0, obstacle, "12.2"}, 0), ConfigError);
-    CHECK_THROWS_WITH(cuda::choose_device(Devices{0, obstacle, "12.2"}, 0), Catch::Matchers::Contains("--device cpu"));
+    CHECK_THROWS_WITH(cuda::choose_device(Devices{0, obstacle, "12.2"}, 0), contains("--device cpu"));
   }
-  CHECK_THROWS_WITH(cuda::choose_device(Devices{0, Obstacle::kOldDriver, "12.2"}, 0),
-                    Catch::Matchers::Contains("up to 12.2"));
+  CHECK_THROWS_WITH(cuda::choose_device(Devices{0, Obstacle::kOldDriver, "12.2"}, 0), contains("up to 12.2"));
 }

@@ -203,7 +203,7 @@ TEST_CASE("A changed byte is found when its sample is read") {
   const Dataset set = Dataset::open(path);
   std::vector<std::uint8_t> bytes;
   CHECK_NOTHROW(set.read(4, bytes));
-  CHECK_THROWS_WITH(set.read(5, bytes), Catch::Contains("name/5") && Catch::Contains("checksum"));
+  CHECK_THROWS_WITH(set.read(5, bytes), contains("name/5") && contains("checksum"));
 }
 
 TEST_CASE("A cut or foreign file is refused") {
@@ -215,6 +215,6 @@ TEST_CASE("A cut or foreign file is refused") {
     fs::resize_file(path, cut);
     CHECK_THROWS_AS(Dataset::open(path), DataError);
   }
-  CHECK_THROWS_WITH(Dataset::open(folder.path / "none.h5"), Catch::Contains("no such file"));
+  CHECK_THROWS_WITH(Dataset::open(folder.path / "none.h5"), contains("no such file"));
   CHECK_THROWS_AS(ShardWriter(folder.path / "no" / "set.h5"), StorageError);
 }

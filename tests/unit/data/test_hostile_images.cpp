@@ -112,7 +112,7 @@ TEST_CASE("A PNG file that cannot hold its pixels is refused before memory is ta
     append_chunk(png, "IDAT", deflated(Bytes(1000, 0)));
     const long before = peak_mb();
     CHECK(identify_image(png).width == 12000);
-    CHECK_THROWS_WITH(decode(png), Catch::Contains("ends before the image"));
+    CHECK_THROWS_WITH(decode(png), contains("ends before the image"));
     CHECK(peak_mb() - before < 50);
   }
   Bytes blank = png_head(1000, 1000, 0, false);  // what compresses best is not refused
@@ -124,5 +124,5 @@ TEST_CASE("A PNG file that cannot hold its pixels is refused before memory is ta
 TEST_CASE("A JPEG file of very many scans is refused") {
   CHECK_NOTHROW(decode(progressive_jpeg(2)));
   CHECK_NOTHROW(decode(progressive_jpeg(400)));
-  CHECK_THROWS_WITH(decode(progressive_jpeg(1000)), Catch::Contains("too many scans"));
+  CHECK_THROWS_WITH(decode(progressive_jpeg(1000)), contains("too many scans"));
 }

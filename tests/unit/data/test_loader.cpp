@@ -106,7 +106,7 @@ TEST_CASE("an unreadable image is named, or replaced by the next") {
   const SmallSet set(17);
   const Dataset dataset = Dataset::open(set.path);
   Loader strict(dataset, Sampler(40, 40, 5), views_of(16), {.num_workers = 2}, plan(0, 1, 0, 1));
-  CHECK_THROWS_WITH(strict.next(), Catch::Matchers::Contains("image17"));
+  CHECK_THROWS_WITH(strict.next(), contains("image17"));
 
   log::configure(log::Level::kQuiet, false);
   Loader lenient(dataset, Sampler(40, 40, 5), views_of(16),
@@ -166,7 +166,7 @@ TEST_CASE("a batch that is there can be had without waiting") {
   const Dataset dataset = Dataset::open(set.path);
   Loader broken(dataset, Sampler(40, 40, 5), views_of(16), {.num_workers = 2}, plan(0, 1, 0, 1));
   CHECK_FALSE(wait_for_batch(broken, 50));
-  CHECK_THROWS_WITH(broken.next(), Catch::Matchers::Contains("image17"));  // it waited to be told
+  CHECK_THROWS_WITH(broken.next(), contains("image17"));  // it waited to be told
 
   log::configure(log::Level::kQuiet, false);
   Loader loader(dataset, Sampler(40, 20, 5), views_of(16),

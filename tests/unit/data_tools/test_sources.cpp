@@ -45,7 +45,7 @@ TEST_CASE("A label's number does not decide about memory") {
   std::ofstream(options.labels) << "21842\n";
   CHECK(open_imagenet_validation(options).class_names.size() == 21842);
   std::ofstream(options.labels) << "9999999\n";
-  CHECK_THROWS_WITH(open_imagenet_validation(options), Catch::Contains("9999999"));
+  CHECK_THROWS_WITH(open_imagenet_validation(options), contains("9999999"));
 }
 
 TEST_CASE("A few kilobytes of IDX do not become gigabytes of names") {
@@ -59,5 +59,5 @@ TEST_CASE("A few kilobytes of IDX do not become gigabytes of names") {
   for (std::int64_t left = kImages; left > 0; left -= 1 << 20)
     gzwrite(file, zeros.data(), static_cast<unsigned>(std::min<std::int64_t>(left, 1 << 20)));
   REQUIRE(gzclose(file) == Z_OK);
-  CHECK_THROWS_WITH(open_idx({.paths = {path}, .format = "idx", .labels = {}}), Catch::Contains("too many"));
+  CHECK_THROWS_WITH(open_idx({.paths = {path}, .format = "idx", .labels = {}}), contains("too many"));
 }

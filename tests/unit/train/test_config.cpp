@@ -46,19 +46,19 @@ TEST_CASE("the augmentation preset decides what the user left open") {
 TEST_CASE("refusals name the flag and the value") {
   PretrainConfig config = valid();
   config.stem = "huge";
-  CHECK_THAT(message_of(config), Catch::Matchers::Contains("--stem") && Catch::Matchers::Contains("huge"));
+  CHECK_THAT(message_of(config), contains("--stem") && contains("huge"));
   config = valid();
   config.momentum = 1;
-  CHECK_THAT(message_of(config), Catch::Matchers::Contains("--momentum 1"));
+  CHECK_THAT(message_of(config), contains("--momentum 1"));
   config = valid();
   config.lambd = std::nan("");
-  CHECK_THAT(message_of(config), Catch::Matchers::Contains("--lambd nan"));
+  CHECK_THAT(message_of(config), contains("--lambd nan"));
   config = valid();
   config.projector = "64--64";
-  CHECK_THAT(message_of(config), Catch::Matchers::Contains("--projector"));
+  CHECK_THAT(message_of(config), contains("--projector"));
   config = valid();
   config.data.clear();
-  CHECK_THAT(message_of(config), Catch::Matchers::Contains("--data"));
+  CHECK_THAT(message_of(config), contains("--data"));
 }
 
 TEST_CASE("projector widths") {
@@ -74,8 +74,7 @@ TEST_CASE("text that is no UTF-8 is refused, and shown as far as it can be") {
     config.data = "data.h5";
     config.output = "run";
     (of_output ? config.output : config.architecture) = "caf\xe9";
-    CHECK_THROWS_WITH(train::resolve(config),
-                      Catch::Matchers::Contains("not UTF-8") && Catch::Matchers::Contains("caf"));
+    CHECK_THROWS_WITH(train::resolve(config), contains("not UTF-8") && contains("caf"));
     CHECK_FALSE(train::contradictions("{}", config).empty());
   }
 }

@@ -54,7 +54,7 @@ TEST_CASE("a step that fits is let through, one that hardly does with a warning"
   const std::size_t wanted = wanted_by(48), libraries = 1 << 20;
   CHECK(check({.bytes = wanted + libraries, .libraries_bytes = libraries}).empty());
   CHECK_THAT(check({.bytes = wanted + libraries - 1, .libraries_bytes = libraries}),
-             Catch::Matchers::Contains("--batch-size 96") && Catch::Matchers::Contains("would fit on 2 ranks"));
+             contains("--batch-size 96") && contains("would fit on 2 ranks"));
 }
 
 TEST_CASE("a step that does not fit is refused with the largest batch that does") {
@@ -64,7 +64,7 @@ TEST_CASE("a step that does not fit is refused with the largest batch that does"
     check({.bytes = free, .libraries_bytes = libraries});
     FAIL("nothing was thrown");
   } catch (const ConfigError& error) {
-    CHECK_THAT(error.what(), Catch::Matchers::Contains("--batch-size 40 would fit on 2 ranks"));
+    CHECK_THAT(error.what(), contains("--batch-size 40 would fit on 2 ranks"));
   }
-  CHECK_THROWS_WITH(check({.bytes = 1000, .libraries_bytes = 0}), Catch::Matchers::Contains("no batch would fit"));
+  CHECK_THROWS_WITH(check({.bytes = 1000, .libraries_bytes = 0}), contains("no batch would fit"));
 }
