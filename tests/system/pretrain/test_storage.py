@@ -148,7 +148,8 @@ def check_read_only():
         os.setgid(NOBODY)
         os.setuid(NOBODY)
 
-    job = Background(folder, 0, preexec_fn=become_nobody)
+    program = shutil.copy(BARLOW, FOLDER)  # the checkout may be root's alone
+    job = Background(folder, 0, preexec_fn=become_nobody, executable=program)
     try:
         job.wait_until(lambda: (folder / "checkpoint.h5").exists(), "the first checkpoint")
         os.chmod(folder, 0o555)
