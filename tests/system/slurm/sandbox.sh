@@ -68,6 +68,7 @@ ReturnToService=2
 NodeName=n[1-$last] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + last))] CPUs=4 RealMemory=4000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
+  echo "IgnoreSystemd=yes" >"$folder/cgroup.conf" # newer slurmd look for cgroups, whatever else is said
   slurmctld -c
   for node in $(seq "$last"); do boot "$node"; done
 }
