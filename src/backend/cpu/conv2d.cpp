@@ -21,8 +21,25 @@ dnnl::memory filter_for(Primitives& primitives, const Conv2dDesc& desc, const Pr
 
 bool is_one_position(const Conv2dDesc& d) { return d.R == 1 && d.S == 1 && d.padding == 0; }
 
+/// A filter of one position on every pixel: x, dy and w are matrices as they are.
+bool is_product_in_fp32(const Conv2dDesc& d) { return is_one_position(d) && d.stride == 1 && d.dtype == DType::kF32; }
+
+constexpr std::int64_t kSmallImage = 256;  // pixels
+
+/// Where that product beats oneDNN's own y and gradient of the filter, as measured (README.md).
+bool multiplies(const Conv2dDesc& d) {
+  return is_product_in_fp32(d) && d.H * d.W <= kSmallImage && std::max(d.C, d.K) >= 1024;
+}
+
+/// And its own dx: that of filters that widen four times is faster on large images only.
+bool multiplies_for_input(const Conv2dDesc& d) {
+  if (d.K >= 4 * d.C) return is_product_in_fp32(d) && d.H * d.W > kSmallImage;
+  return multiplies(d);
+}
+
 /// Where a product with unfolded images beats oneDNN's own gradient of the filter, as measured (README.md).
 bool unfolds_for_filter(const Conv2dDesc& d) {
+  if (multiplies(d)) return d.C >= 512;
   if (is_one_position(d)) return d.stride > 1 || d.dtype == DType::kBF16;
   const bool few_outputs = d.P() * d.Q() <= 16;
   return (d.C >= 512 || (d.C >= 256 && d.stride > 1) || (d.C >= 128 && few_outputs)) && d.dtype == DType::kBF16;
@@ -62,6 +79,7 @@ TensorView patches_memory(Primitives& primitives, const Conv2dDesc& d) {
 }  // namespace
 
 void CpuBackend::do_conv2d(const Conv2dDesc& d, In x, In w, Out y) {
+  if (multiplies(d)) return do_gemm({.M = d.N * d.H * d.W, .N = d.K, .K = d.C, .transpose_b = true}, x, w, y);
   if (unfolds_for_images(d)) return multiply_unfolded(d, x, w, true, y);
   const Primitive& forward = primitives_->convolution(d, ConvolutionKind::kForward);
   forward.primitive.execute(
@@ -73,6 +91,7 @@ void CpuBackend::do_conv2d(const Conv2dDesc& d, In x, In w, Out y) {
 }
 
 void CpuBackend::do_conv2d_grad_input(const Conv2dDesc& d, In dy, In w, Out dx) {
+  if (multiplies_for_input(d)) return do_gemm({.M = d.N * d.H * d.W, .N = d.C, .K = d.K}, dy, w, dx);
   if (unfolds_for_images(d)) {
     std::vector<std::byte> turned(w.size_bytes());
     turn_filter(d, w.data, turned.data(), num_threads_);
