@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -11,7 +12,8 @@
 namespace barlow {
 
 /// nccl_collectives.cpp, or no_nccl.cpp in a build without CUDA. `backend` is a CUDA backend. Collective.
-std::unique_ptr<Collectives> make_nccl_collectives(const MpiSession& session, Backend& backend);
+std::unique_ptr<Collectives> make_nccl_collectives(const MpiSession& session, Backend& backend,
+                                                   std::function<int()> exit_code_without_rank);
 /// `NCCL 2.28.9` and a line end; empty without CUDA.
 std::string nccl_version();
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include "barlow/base/error.hpp"
 #include "barlow/comm/agreement.hpp"
@@ -51,9 +52,11 @@ void check(ncclResult_t status, std::source_location where) {
   throw CommError(std::string("NCCL: ") + ncclGetErrorString(status) + "; " + ncclGetLastError(nullptr), where);
 }
 
-NcclCollectives::NcclCollectives(const MpiSession& session, cuda::CudaBackend& backend)
+NcclCollectives::NcclCollectives(const MpiSession& session, cuda::CudaBackend& backend,
+                                 std::function<int()> exit_code_without_rank)
     : session_(session),
       backend_(backend),
+      exit_code_without_rank_(std::move(exit_code_without_rank)),
       exceptions_at_start_(std::uncaught_exceptions()),
       in_order_(connect(session)),
       beside_(connect(session)),
@@ -115,14 +118,16 @@ void NcclCollectives::watch() {
       if (ncclCommGetAsyncError(communicator, &status) != ncclSuccess || status == ncclSuccess) continue;
       end_process(name_of_rank(session_) + " NCCL: " + ncclGetErrorString(status) + "; " +
                       ncclGetLastError(communicator) + "; the exchange that was begun last: " + latest_.load(),
-                  [] { return kExitFailed; });
+                  exit_code_without_rank_);
     }
     std::this_thread::sleep_for(200ms);
   }
 }
 
-std::unique_ptr<Collectives> make_nccl_collectives(const MpiSession& session, Backend& backend) {
-  return std::make_unique<NcclCollectives>(session, dynamic_cast<cuda::CudaBackend&>(backend));
+std::unique_ptr<Collectives> make_nccl_collectives(const MpiSession& session, Backend& backend,
+                                                   std::function<int()> exit_code_without_rank) {
+  return std::make_unique<NcclCollectives>(session, dynamic_cast<cuda::CudaBackend&>(backend),
+                                           std::move(exit_code_without_rank));
 }
 
 std::string nccl_version() {

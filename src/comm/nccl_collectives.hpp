@@ -4,6 +4,7 @@
 #include <nccl.h>
 
 #include <atomic>
+#include <functional>
 #include <source_location>
 #include <string>
 #include <thread>
@@ -22,7 +23,8 @@ void check(ncclResult_t status, std::source_location where = std::source_locatio
 /// host and operation; an exchange that does not end without an error is the Watchdog's to notice.
 class NcclCollectives final : public Collectives {
  public:
-  NcclCollectives(const MpiSession& session, cuda::CudaBackend& backend);
+  /// `exit_code_without_rank` is asked when NCCL has lost another rank.
+  NcclCollectives(const MpiSession& session, cuda::CudaBackend& backend, std::function<int()> exit_code_without_rank);
   ~NcclCollectives() override;
 
   int rank() const override { return session_.rank(); }
@@ -40,6 +42,7 @@ class NcclCollectives final : public Collectives {
 
   const MpiSession& session_;
   cuda::CudaBackend& backend_;
+  std::function<int()> exit_code_without_rank_;
   int exceptions_at_start_;
   ncclComm_t in_order_ = nullptr, beside_ = nullptr;
   cuda::Stream reduction_stream_;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "barlow/backend/backend.hpp"
+#include "barlow/comm/agreement.hpp"
 #include "barlow/comm/collectives.hpp"
 #include "barlow/comm/mpi_session.hpp"
 
@@ -15,6 +17,8 @@ struct CollectivesOptions {
   /// where ranks share one; MPI on CPUs.
   std::string kind = "auto";
   bool share_device = false;  ///< several ranks may use one GPU
+  /// What a rank ends with when NCCL loses another between two calls.
+  std::function<int()> exit_code_without_rank = [] { return kExitFailed; };
 };
 
 /// Collectives among the ranks of `session` for tensors of `backend`; none at all for one rank. Both outlive them.
