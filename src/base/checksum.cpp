@@ -6,6 +6,7 @@
 namespace barlow {
 
 std::uint32_t crc32_of(const void* bytes, std::size_t size, std::uint32_t before) {
+  if (size == 0) return before;  // libdeflate takes a null pointer for a new beginning
   return libdeflate_crc32(before, bytes, size);
 }
 

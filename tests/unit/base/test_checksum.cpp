@@ -13,6 +13,7 @@ using barlow::crc32_of;
 TEST_CASE("CRC-32 has the check value of its catalogue", "[checksum]") {
   CHECK(crc32_of("123456789", 9) == 0xCBF43926);
   CHECK(crc32_of("", 0) == 0);
+  CHECK(crc32_of(nullptr, 0, 0xCBF43926) == 0xCBF43926);
 }
 
 TEST_CASE("CRC-32 is zlib's for every length and alignment, in one piece and in two", "[checksum]") {
