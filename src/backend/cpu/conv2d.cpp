@@ -39,8 +39,7 @@ bool multiplies_for_input(const Conv2dDesc& d) {
 
 /// Where a product with unfolded images beats oneDNN's own gradient of the filter, as measured (README.md).
 bool unfolds_for_filter(const Conv2dDesc& d) {
-  if (multiplies(d)) return d.C >= 512;
-  if (is_one_position(d)) return d.stride > 1 || d.dtype == DType::kBF16;
+  if (is_one_position(d)) return d.stride > 1 || d.dtype == DType::kBF16 || (multiplies(d) && d.C >= 512);
   const bool few_outputs = d.P() * d.Q() <= 16;
   return (d.C >= 512 || (d.C >= 256 && d.stride > 1) || (d.C >= 128 && few_outputs)) && d.dtype == DType::kBF16;
 }
