@@ -41,6 +41,9 @@ void add_shared_options(CLI::App& command, Request& r) {
   untrained->excludes(raw);
   command.add_option("--architecture", r.encoder.architecture, "of --untrained and of a safetensors file")
       ->capture_default_str();
+  command.add_option("--backbone-width", r.encoder.backbone_width, "channels of the first stage; likewise")
+      ->check(CLI::Range(8, 1024))
+      ->capture_default_str();
   command.add_option("--stem", r.encoder.stem, "imagenet, small or tiny; of --untrained and of a safetensors file")
       ->capture_default_str();
   command.add_option("--image-size", r.encoder.image_size, "side in pixels; of all but a run folder or checkpoint")
@@ -116,6 +119,7 @@ Sets make_features(const Request& r, const train::Runtime& runtime, Json& result
   const auto encoder = collectively(session, [&] { return std::make_unique<evaluate::Encoder>(r.encoder, runtime); });
   result["encoder"] = encoder->is_untrained() ? "untrained" : encoder->options().checkpoint;
   result["architecture"] = encoder->options().architecture;
+  result["backbone_width"] = encoder->options().backbone_width;
   result["stem"] = encoder->options().stem;
   result["image_size"] = encoder->options().image_size;
   if (encoder->is_untrained()) evaluate::observe_statistics(train_set, *encoder, 10000, runtime);

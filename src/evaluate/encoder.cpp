@@ -39,6 +39,7 @@ EncoderOptions complete(EncoderOptions options) {
   if (!is_checkpoint(file)) return options;
   const train::PretrainConfig config = train::from_json(state.configuration);
   options.architecture = config.architecture;
+  options.backbone_width = config.backbone_width;
   options.stem = config.stem;
   options.image_size = config.image_size;
   return options;
@@ -56,7 +57,7 @@ DType choose_dtype(const std::string& precision, const Backend& backend) {
 Encoder::Encoder(EncoderOptions options, const train::Runtime& runtime)
     : options_(complete(std::move(options))),
       runtime_(runtime),
-      backbone_(layout_, "backbone.", options_.architecture, nn::parse_stem(options_.stem)),
+      backbone_(layout_, "backbone.", options_.architecture, nn::parse_stem(options_.stem), options_.backbone_width),
       store_(layout_, runtime.backend, choose_dtype(options_.precision, runtime.backend), false),
       arena_(runtime.backend.allocate(measure())) {
   if (is_untrained()) {

@@ -29,9 +29,9 @@ BatchNorm::Options norm_options(const Pass& pass, bool relu) {
   return {.relu = relu, .output = pass.parameters.compute_dtype()};
 }
 
-Conv2d make_stem(ParameterLayout& layout, const std::string& prefix, Stem stem) {
-  if (stem == Stem::kImagenet) return {layout, prefix + "conv1", 3, 64, 7, 2, 3};
-  return {layout, prefix + "conv1", 3, 64, 3, stem == Stem::kTiny ? 2 : 1, 1};
+Conv2d make_stem(ParameterLayout& layout, const std::string& prefix, Stem stem, std::int64_t width) {
+  if (stem == Stem::kImagenet) return {layout, prefix + "conv1", 3, width, 7, 2, 3};
+  return {layout, prefix + "conv1", 3, width, 3, stem == Stem::kTiny ? 2 : 1, 1};
 }
 
 }  // namespace
@@ -90,17 +90,18 @@ ResidualBlock::Gradient ResidualBlock::backward(Pass& pass, const Gradient& dy) 
   return {through, around};
 }
 
-ResNet::ResNet(ParameterLayout& layout, const std::string& prefix, const std::string& architecture, Stem stem)
-    : conv1_(make_stem(layout, prefix, stem)), norm1_(layout, prefix + "bn1", 64) {
+ResNet::ResNet(ParameterLayout& layout, const std::string& prefix, const std::string& architecture, Stem stem,
+               std::int64_t width)
+    : conv1_(make_stem(layout, prefix, stem, width)), norm1_(layout, prefix + "bn1", width) {
   const auto& [bottleneck, blocks] = find_architecture(architecture);
   if (stem == Stem::kImagenet) pool_.emplace();
-  // stage     planes  stride      output for 224x224 (bottleneck)
+  // stage     planes  stride      output for 224x224 (bottleneck), published width
   // layer1        64       1      [N, 56, 56,  256]
   // layer2       128       2      [N, 28, 28,  512]
   // layer3       256       2      [N, 14, 14, 1024]
   // layer4       512       2      [N,  7,  7, 2048]
-  features_ = 64;
-  std::int64_t planes = 64;
+  features_ = width;
+  std::int64_t planes = width;
   for (std::size_t stage = 0; stage < blocks.size(); ++stage, planes *= 2) {
     for (int i = 0; i < blocks[stage]; ++i) {
       const int stride = i == 0 && stage > 0 ? 2 : 1;

@@ -115,6 +115,8 @@ void check_choices(const PretrainConfig& c) {
 void check_numbers(const PretrainConfig& c) {
   constexpr double kHuge = 1e9;
   require_range<std::int64_t>("image-size", c.image_size, 8, 4096, "a view is 8 to 4096 pixels wide");
+  if (c.backbone_width < 8 || c.backbone_width > 1024 || c.backbone_width % 8 != 0)
+    refuse("backbone-width", fmt::format("{}", c.backbone_width), "a multiple of 8, from 8 to 1024");
   require_range("epochs", c.epochs, 1e-6, kHuge, "must be above 0");
   require_range<std::int64_t>("batch-size", c.batch_size, 2, 1 << 24, "statistics need at least 2 images");
   require_range("learning-rate-weights", c.learning_rate_weights, 0.0, kHuge, "must not be negative");
@@ -175,6 +177,12 @@ void resolve_augmentation(PretrainConfig& c) {
   if (c.blur_sigma_min > c.blur_sigma_max) {
     refuse("blur-sigma-min", fmt::format("{}", c.blur_sigma_min), "must be at most --blur-sigma-max");
   }
+}
+
+Json parse_object(const std::string& text) {
+  Json object = Json::parse(text, nullptr, false);
+  if (!object.is_object()) throw DataError("the configuration of a checkpoint is not JSON");
+  return object;
 }
 
 }  // namespace
@@ -239,8 +247,7 @@ void resolve(PretrainConfig& config) {
 std::string to_json(const PretrainConfig& config) { return to_json_object(config).dump(); }
 
 PretrainConfig from_json(const std::string& text) {
-  const Json object = Json::parse(text, nullptr, false);
-  if (!object.is_object()) throw DataError("the configuration of a checkpoint is not JSON");
+  const Json object = parse_object(text);
   PretrainConfig config;
   for_each_field(config, [&](const char* flag, auto& value, Scope, const char*) {
     if (!object.contains(flag)) return;
@@ -267,15 +274,14 @@ std::string to_toml(const PretrainConfig& config) {
 }
 
 std::vector<std::string> contradictions(const std::string& checkpoint_json, const PretrainConfig& config) {
-  const Json before = Json::parse(checkpoint_json, nullptr, false);
-  const Json now = to_json_object(config);
+  const Json before = parse_object(checkpoint_json);
+  const Json now = to_json_object(config), defaults = to_json_object(PretrainConfig());
   std::vector<std::string> differences;
   for_each_field(config, [&](const char* flag, const auto&, Scope scope, const char*) {
     if (scope != Scope::kRun) return;
-    const bool is_known = before.is_object() && before.contains(flag);
-    if (is_known && before[flag] == now[flag]) return;
-    differences.push_back(fmt::format("--{}: was {}, is {}", flag, is_known ? to_text(before[flag]) : "\"(unknown)\"",
-                                      to_text(now[flag])));
+    const Json& was = before.contains(flag) ? before[flag] : defaults[flag];
+    if (was != now[flag])
+      differences.push_back(fmt::format("--{}: was {}, is {}", flag, to_text(was), to_text(now[flag])));
   });
   return differences;
 }

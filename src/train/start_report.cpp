@@ -30,8 +30,10 @@ void report_start(const PretrainConfig& config, const RunPlan& plan, const Memor
   nn::ParameterLayout layout;
   const Model model(layout, config);
   const auto form = ssl::choose_form(plan.step.loss.form, config.batch_size, model.embedding_width());
-  log::info(fmt::format("{:<8} {} ({} stem), projector {}: {:.1f} M parameters, {}", "model", config.architecture,
-                        config.stem, config.projector, static_cast<double>(layout.num_trained()) * 1e-6,
+  const std::string width =
+      config.backbone_width == nn::ResNet::kPublishedWidth ? "" : fmt::format(", {} wide", config.backbone_width);
+  log::info(fmt::format("{:<8} {} ({} stem{}), projector {}: {:.1f} M parameters, {}", "model", config.architecture,
+                        config.stem, width, config.projector, static_cast<double>(layout.num_trained()) * 1e-6,
                         name_of(plan.step.dtype)));
   log::info(fmt::format("{:<8} {}", "memory", describe_device_memory(memory)));
   log::info(fmt::format("{:<8} {}", "", describe_host_memory(memory)));

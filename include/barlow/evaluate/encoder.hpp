@@ -13,7 +13,7 @@ namespace barlow::evaluate {
 struct EncoderOptions {
   std::string checkpoint;  ///< run folder, checkpoint or safetensors file; empty: untrained
   std::string architecture = "resnet50", stem = "imagenet";
-  std::int64_t image_size = 224;
+  std::int64_t backbone_width = 64, image_size = 224;
   std::int64_t seed = 0;  ///< of untrained weights
   std::string precision = "auto";
 };
@@ -21,8 +21,8 @@ struct EncoderOptions {
 /// A frozen backbone in evaluation mode.
 class Encoder {
  public:
-  /// Reads the weights on every rank; a run folder's or checkpoint's configuration replaces architecture, stem, image
-  /// size and precision. @throws DataError, ConfigError.
+  /// Reads the weights on every rank; a run folder's or checkpoint's configuration replaces architecture, width, stem
+  /// and image size. @throws DataError, ConfigError.
   Encoder(EncoderOptions options, const train::Runtime& runtime);
   Encoder(const Encoder&) = delete;
   Encoder& operator=(const Encoder&) = delete;

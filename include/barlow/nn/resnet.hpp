@@ -50,9 +50,14 @@ class ResidualBlock {
 /// ResNet without its classifier: [N,H,W,3] -> [N, features()]. Names are torchvision's, after `prefix`.
 class ResNet {
  public:
+  /// Channels of the stem and planes of the first stage in the published networks; 128 makes ResNet-50 (2x).
+  static constexpr std::int64_t kPublishedWidth = 64;
+
   /// @param architecture  resnet18, resnet34, resnet50, resnet101 or resnet152
-  /// @throws ConfigError for another one.
-  ResNet(ParameterLayout& layout, const std::string& prefix, const std::string& architecture, Stem stem);
+  /// @param width  in the place of kPublishedWidth; every later stage has twice the planes of the one before
+  /// @throws ConfigError for another architecture.
+  ResNet(ParameterLayout& layout, const std::string& prefix, const std::string& architecture, Stem stem,
+         std::int64_t width = kPublishedWidth);
 
   Activation forward(Pass& pass, const Activation& images) const;
   void backward(Pass& pass, const Activation& dy) const;

@@ -15,7 +15,7 @@ struct PretrainConfig {
   std::string data, output;
 
   std::string architecture = "resnet50", stem = "imagenet", projector = "8192-8192-8192";
-  std::int64_t image_size = 224;
+  std::int64_t backbone_width = 64, image_size = 224;
 
   double epochs = 1000;
   std::int64_t batch_size = 2048;
@@ -62,6 +62,8 @@ void for_each_field(Config& c, Visit&& visit) {
   visit("data", c.data, kStart, "dataset: one packed file or a folder of shards");
   visit("output", c.output, kStart, "run folder; made if missing; if it holds a checkpoint, the run goes on");
   visit("architecture", c.architecture, kRun, "resnet18, resnet34, resnet50, resnet101 or resnet152");
+  visit("backbone-width", c.backbone_width, kRun,
+        "channels of the first stage: 64 as published, 128 for ResNet-50 (2x)");
   visit("stem", c.stem, kRun, "imagenet (7x7 stride 2, max pool), small (3x3 stride 1) or tiny (3x3 stride 2)");
   visit("projector", c.projector, kRun, "widths of the projector's layers, joined by -");
   visit("image-size", c.image_size, kRun, "side of a view in pixels");
@@ -157,7 +159,9 @@ std::string to_json(const PretrainConfig& config);
 PretrainConfig from_json(const std::string& text);
 std::string to_toml(const PretrainConfig& config);
 
-/// The kRun fields of a checkpoint's configuration (JSON) that differ, as `flag: was X, is Y`.
+/// The kRun fields of a checkpoint's configuration (JSON) that differ, as `flag: was X, is Y`. A field that it lacks is
+/// younger than the checkpoint, which was begun with what is now its default.
+/// @throws DataError if it is no JSON.
 std::vector<std::string> contradictions(const std::string& checkpoint_json, const PretrainConfig& config);
 
 }  // namespace barlow::train

@@ -10,7 +10,7 @@ namespace barlow::train {
 /// What is pre-trained: backbone, projector and the norm of the loss, with the names that files use.
 struct Model {
   Model(nn::ParameterLayout& layout, const PretrainConfig& config)
-      : backbone(layout, "backbone.", config.architecture, nn::parse_stem(config.stem)),
+      : backbone(layout, "backbone.", config.architecture, nn::parse_stem(config.stem), config.backbone_width),
         widths(parse_projector(config.projector)),
         projector(layout, "projector.", backbone.features(), widths),
         loss_norm(layout, "bn", widths.back(), nn::BatchNorm::Affine::kNo) {}

@@ -28,13 +28,26 @@ class Reference:
 
     def _backbone(self):
         backbone = getattr(torchvision.models, self.configuration["architecture"])()
-        self._features = backbone.fc.in_features
+        width = int(self.configuration.get("backbone-width", 64))
+        if width != 64:
+            self._set_width(backbone, width)
+        self._features = backbone.fc.in_features * width // 64
         backbone.fc = nn.Identity()
         if self.configuration["stem"] != "imagenet":
             stride = {"small": 1, "tiny": 2}[self.configuration["stem"]]
-            backbone.conv1 = nn.Conv2d(3, 64, 3, stride, 1, bias=False)
+            backbone.conv1 = nn.Conv2d(3, width, 3, stride, 1, bias=False)
             backbone.maxpool = nn.Identity()
         return backbone
+
+    @staticmethod
+    def _set_width(backbone, width):
+        """torchvision's constructor knows 64 only; what it makes the stages with does not."""
+        backbone.inplanes = width
+        backbone.conv1, backbone.bn1 = nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width)
+        for stage in range(4):
+            name = f"layer{stage + 1}"
+            blocks = getattr(backbone, name)
+            setattr(backbone, name, backbone._make_layer(type(blocks[0]), width << stage, len(blocks), stride=2 if stage else 1))
 
     def tensors(self):
         return {name: value for name, value in self.model.state_dict().items()}
