@@ -15,6 +15,7 @@ if [ "${1:-}" != --no-install ]; then
   install_packages "${oracle_packages[@]}" || echo "Without ${oracle_packages[*]}: the tests that compare with PyTorch will be skipped."
 fi
 
+jobs=$(nproc)
 passed=0 failed=0 skipped=0
 failures=()
 
@@ -22,7 +23,8 @@ failures=()
 run_ctest() {
   local results rc=0
   results=$(mktemp)
-  ctest --preset "$1" --output-junit "$results" || rc=$?
+  # Four more at once than there are processors: many wait more than they compute.
+  ctest --preset "$1" -j $((jobs + 4)) --output-junit "$results" || rc=$?
   count() { grep -oE "$1=\"[0-9]+\"" "$results" | head -1 | grep -oE '[0-9]+' || echo 0; }
   local tests bad skips
   tests=$(count tests) bad=$(count failures) skips=$(( $(count skipped) + $(count disabled) ))
@@ -32,7 +34,6 @@ run_ctest() {
   rm -f "$results"
 }
 
-jobs=$(nproc)
 cmake --preset cpu-release -DBARLOW_WERROR=ON >/dev/null
 cmake --build --preset cpu-release -j "$jobs"
 run_ctest cpu-release

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the fuzzers one after the other, each for some seconds, and says what they did. Exit code 1 if one found something.
+"""Runs the fuzzers, as many at once as there are processors, each for some seconds, and says what they did. Exit code 1 if one found something.
 
     run.py [--seconds S] [--build FOLDER] [TARGET ...]
 
@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import seeds
@@ -82,11 +83,12 @@ def main():
     make_seeds(build)
     targets = options.targets or list(MAX_BYTES)
     num_found = 0
-    for target in targets:
-        executions, before, after, found = run(target, build, options.seconds)
-        print(f"{target:14} {executions:>9} executions, coverage {before} to {after}" + (f"\n  FOUND {found}" if found else ""),
-              flush=True)
-        num_found += bool(found)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for target, result in zip(targets, pool.map(lambda target: run(target, build, options.seconds), targets)):
+            executions, before, after, found = result
+            print(f"{target:14} {executions:>9} executions, coverage {before} to {after}" + (f"\n  FOUND {found}" if found else ""),
+                  flush=True)
+            num_found += bool(found)
     print(f"{len(targets)} targets, {options.seconds} s each: {num_found} found something")
     return 1 if num_found else 0
 

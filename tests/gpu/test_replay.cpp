@@ -31,6 +31,7 @@ TEST_CASE("steps replayed as one graph are steps") {
   const std::int64_t full = SmallTraining::kBatch / session.world_size();
   const auto train = [&](const SmallTraining& training, bool record, const Course& course) {
     SmallTraining same = training;
+    same.config.backbone_width = nn::ResNet::kPublishedWidth;  // whose operations the device is made for
     same.options.record = record;
     train::TrainingStep step(same.config, same.options, *device, *collectives);
     Trajectory trajectory = train_steps(step, *device, session.rank(), full, course);

@@ -32,7 +32,8 @@ from program import FOLDER, STEPS_PER_EPOCH, command, finished, is_alive, kill_p
 
 EPOCHS = 4
 TOTAL = EPOCHS * STEPS_PER_EPOCH
-FLAGS = {"epochs": EPOCHS, "checkpoint_every_steps": 2, "keep_every": 2, "verbose": True}
+# As wide as the published network: a checkpoint takes long enough to meet kills.
+FLAGS = {"backbone_width": 64, "epochs": EPOCHS, "checkpoint_every_steps": 2, "keep_every": 2, "verbose": True}
 SEAL_BYTES = 512
 NO_STEP_WITHIN = 120  # seconds; a start that makes no step for longer hangs
 OTHERS_END_WITHIN = 15  # seconds, after one rank or mpirun has been killed

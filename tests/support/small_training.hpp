@@ -10,7 +10,7 @@
 
 namespace barlow::testing {
 
-/// A ResNet-18 and a batch of images small enough for a test of whole steps, the same on any number of ranks.
+/// A narrow ResNet-18 and a batch of images small enough for a test of whole steps, the same on any number of ranks.
 struct SmallTraining {
   static constexpr std::int64_t kBatch = 8, kSize = 16;
 
@@ -23,6 +23,7 @@ struct SmallTraining {
                 .lars = {},
                 .loss = {.gradient_scale = 1.0F / 16, .form = form, .divisor = kBatch}} {
     config.architecture = "resnet18";
+    config.backbone_width = 16;
     config.stem = "imagenet";
     config.image_size = kSize;
     config.projector = "64-64";

@@ -23,7 +23,7 @@ FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="barlow-pretrain-test-"))
 atexit.register(shutil.rmtree, FOLDER, True)
 DATA = FOLDER / "images.h5"
 BATCH, STEPS_PER_EPOCH = 12, 4
-MODEL = {"data": DATA, "architecture": "resnet18", "stem": "tiny", "image-size": 24, "projector": "32-48", "batch-size": BATCH,
+MODEL = {"data": DATA, "architecture": "resnet18", "backbone-width": 16, "stem": "tiny", "image-size": 24, "projector": "32-48", "batch-size": BATCH,
          "precision": "fp32", "epochs": 2, "warmup-epochs": 0, "log-every-steps": 1, "workers": 1}
 
 

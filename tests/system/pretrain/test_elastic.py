@@ -41,7 +41,7 @@ def what_was_seen(traces):
 
 make_images()
 alone, elastic = FOLDER / "alone", FOLDER / "elastic"
-FLAGS = {"learning_rate_weights": 10, "learning_rate_biases": 0.24}
+FLAGS = {"backbone_width": 64, "learning_rate_weights": 10, "learning_rate_biases": 0.24}
 run(command(alone, 2, **FLAGS, trace=FOLDER / "alone.h5", trace_steps=TOTAL))
 traces = []
 for number, (ranks, steps) in enumerate(PARTS):

@@ -8,7 +8,7 @@ import numpy as np
 from program import BARLOW, DATA, FOLDER, MODEL, MPIEXEC, command, make_images, run
 
 TEST = FOLDER / "test.h5"
-PLAIN = ["--architecture", MODEL["architecture"], "--stem", MODEL["stem"], "--image-size", str(MODEL["image-size"])]
+PLAIN = ["--architecture", MODEL["architecture"], "--backbone-width", str(MODEL["backbone-width"]), "--stem", MODEL["stem"], "--image-size", str(MODEL["image-size"])]
 COMMON = ["--train", DATA, "--test", TEST, "--quiet", "--precision", "fp32"]
 
 

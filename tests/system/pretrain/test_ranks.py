@@ -52,11 +52,11 @@ def compare(alone, shared, what):
 
 
 make_images()
-for form, shares in (("direct", (3,)), ("gram", (2, 3, 4))):
-    alone = trace_of(f"{form}-1", 1, loss_form=form)
+for form, shares, width in (("direct", (3,), 64), ("gram", (2, 3, 4), 16)):
+    alone = trace_of(f"{form}-1", 1, loss_form=form, backbone_width=width)
     assert len(alone[0]) == STEPS
     for ranks in shares:
-        kind, error = compare(alone, trace_of(f"{form}-{ranks}", ranks, loss_form=form), f"{form}, {ranks} ranks")
+        kind, error = compare(alone, trace_of(f"{form}-{ranks}", ranks, loss_form=form, backbone_width=width), f"{form}, {ranks} ranks")
         print(f"{form:6} loss, {ranks} ranks against 1: worst {kind}, {error:.1e} of its norm")
 
 again = trace_of("again", 2, loss_form="gram")

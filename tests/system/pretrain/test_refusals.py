@@ -6,6 +6,7 @@ from program import BATCH, DATA, FOLDER, command, make_images, run
 CASES = [  # flags, what the message must name
     ({"no_such_flag": 1}, "no-such-flag"),
     ({"architecture": "resnet51"}, "resnet51"),
+    ({"backbone_width": 20}, "backbone-width"),
     ({"stem": "large"}, "stem"),
     ({"projector": "64-"}, "projector"),
     ({"projector": "64x64"}, "projector"),

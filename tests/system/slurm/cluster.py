@@ -33,7 +33,7 @@ IMAGES = FOLDER / "images.h5"
 STEPS_PER_EPOCH, STEPS = 4, 20  # a checkpoint each epoch
 NETWORK = ["--architecture", "resnet18", "--stem", "tiny", "--image-size", "24", "--precision", "fp32", "--warmup-epochs", "0",
            "--log-every-steps", "1", "--workers", "1"]
-MODEL = [*NETWORK, "--projector", "32-48", "--batch-size", "12", "--epochs", str(STEPS // STEPS_PER_EPOCH)]
+MODEL = [*NETWORK, "--backbone-width", "16", "--projector", "32-48", "--batch-size", "12", "--epochs", str(STEPS // STEPS_PER_EPOCH)]
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
 
 

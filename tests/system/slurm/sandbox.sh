@@ -8,7 +8,7 @@ action=$1 folder=$2
 export SLURM_CONF=$folder/slurm.conf
 host=$(hostname -s)
 
-# Sets port to the first of 20 on which nobody listens, so that several checkouts can be tested at once.
+# Sets port to the first of 20 on which nobody listens: several of these can be there at once.
 find_ports() {
   local at
   for ((port = 26800; port < 32700; port += 20)); do
@@ -25,6 +25,8 @@ port_of_conf() { sed -n 's/^SlurmctldPort=//p' "$SLURM_CONF"; }
 
 start() {
   local last=$1 node port
+  exec 9>"${TMPDIR:-/tmp}/barlow-slurm-sandbox.lock"
+  flock 9
   find_ports
   mkdir -p "$folder/state" "$folder/log"
   # Simulated nodes share a host name: each needs shared memory of its own, or Open MPI mixes up their segments.
@@ -39,6 +41,7 @@ PROLOG
 ClusterName=barlow
 SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=$port
+FirstJobId=$port
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/none
@@ -69,7 +72,12 @@ NodeName=n[1-$last] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$(
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
   echo "IgnoreSystemd=yes" >"$folder/cgroup.conf" # newer slurmd look for cgroups, whatever else is said
-  slurmctld -c
+  slurmctld -c 9>&-
+  for _ in $(seq 100); do
+    if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then break; fi
+    sleep 0.1
+  done
+  exec 9>&- # others see now that these ports are taken
   for node in $(seq "$last"); do boot "$node"; done
 }
 
