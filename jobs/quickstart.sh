@@ -68,7 +68,7 @@ if [ -z "$images" ]; then
   [ -d $sample ] || refuse "$sample is missing: install dataset-fashion-mnist, or give --data FOLDER"
   [ -e "$train" ] || "$pack" pack $sample --output "$train"
   [ -e "$test" ] || "$pack" pack $sample/t10k-images-idx3-ubyte.gz --output "$test"
-  recipe=(--config jobs/fashion_mnist.toml)
+  sample_recipe
 else
   pack_own_images "$images" "$train" "$test"
   own_recipe "$train" "$ranks"
@@ -76,8 +76,9 @@ fi
 
 say "Pre-training on $ranks ranks"
 run=$output/run
+choose_epochs "$train" "$run"
 code=0
-"${launch[@]}" "$barlow" pretrain --data "$train" --output "$run" "${recipe[@]}" || code=$?
+"${launch[@]}" "$barlow" pretrain --data "$train" --output "$run" "${recipe[@]}" --epochs "$epochs" || code=$?
 if [ $code -eq 75 ]; then echo "Stopped with a checkpoint. The same command goes on."; fi
 [ $code -eq 0 ] || exit $code
 trained=$SECONDS

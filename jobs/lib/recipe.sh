@@ -25,12 +25,21 @@ pack_own_images() {
   [ -n "$held_out" ] || echo "No $images/train with test or val beside it: nothing is held out, nothing is evaluated."
 }
 
-# own_recipe TRAIN RANKS : sets recipe by the number and width of TRAIN's images, for about 20,000 images of training:
-# a first look in minutes, not the best encoder.
+# images_in SET : how many there are.
+images_in() { "$pack" info "$1" --json | tr -d ' \n' | sed -E 's/^\{"images":([0-9]+).*/\1/'; }
+
+# sample_recipe : sets recipe for Fashion-MNIST, and most_epochs, of which more bring little in minutes.
+sample_recipe() {
+  most_epochs=$(toml_value jobs/fashion_mnist.toml epochs)
+  recipe=(--config jobs/fashion_mnist.toml)
+}
+
+# own_recipe TRAIN RANKS : sets recipe by the number and width of TRAIN's images, and most_epochs for about 20,000 images
+# of training: a first look in minutes, not the best encoder.
 own_recipe() {
-  local train=$1 ranks=$2 info num_images side batch epochs size stem
+  local train=$1 ranks=$2 info num_images side batch size stem
+  num_images=$(images_in "$train")
   info=$("$pack" info "$train" --json | tr -d ' \n')
-  num_images=$(sed -E 's/^\{"images":([0-9]+).*/\1/' <<<"$info")
   side=$(sed -E 's/.*"width":\[[0-9]+,([0-9]+)\].*/\1/' <<<"$info")
   size=224 stem=imagenet batch=64
   if [ "$side" -le 40 ]; then
@@ -41,12 +50,34 @@ own_recipe() {
   while [ "$batch" -gt "$num_images" ]; do batch=$((batch / 2)); done
   batch=$((batch / ranks * ranks))
   [ "$batch" -ge 2 ] || refuse "$num_images images for $ranks ranks: give more images or fewer ranks"
-  epochs=$(((20000 + num_images - 1) / num_images))
-  echo "Recipe for $num_images images of up to $side pixels: views of $size, batch $batch, $epochs epochs"
+  most_epochs=$(awk "BEGIN { printf \"%.4g\", 20000 / $num_images }")
+  echo "Recipe for $num_images images of up to $side pixels: views of $size, batch $batch"
   recipe=(--architecture resnet18 --stem "$stem" --image-size "$size" --projector 1024-1024-1024
-    --batch-size "$batch" --epochs "$epochs" --warmup-epochs "$(awk "BEGIN { print $epochs / 10 }")"
+    --batch-size "$batch" --warmup-epochs "$(awk "BEGIN { printf \"%.4g\", $most_epochs / 20 }")"
     --learning-rate-weights 0.3 --learning-rate-biases 0.0574 --weight-decay 1e-4 --lars-eta 0.02 --lars-clip
     --crop-scale-min 0.2)
+}
+
+# choose_epochs TRAIN RUN : sets epochs to those that RUN was begun with, or else to what this machine does of
+# most_epochs in training_seconds, by the pace of a few steps.
+training_seconds=320
+choose_epochs() {
+  local train=$1 run=$2 pace code=0
+  epochs=$(toml_value "$run/config.toml" epochs 2>/dev/null || true)
+  [ -z "$epochs" ] || return 0
+  echo "A few steps, to see the pace of this machine"
+  rm -rf "$run.pace"
+  "${launch[@]}" "$barlow" pretrain --data "$train" --output "$run.pace" "${recipe[@]}" --epochs "$most_epochs" --stop-after-steps 7 \
+    --log-every-steps 1 --quiet 2>"$run.pace.log" || code=$?
+  case $code in 0 | 75) ;; *) cat "$run.pace.log" >&2 && exit $code ;; esac
+  # The first two steps prepare what the others use.
+  pace=$(sed -nE 's/.*"images_per_second":([0-9.eE+-]+).*/\1/p' "$run.pace/metrics.jsonl" |
+    awk 'NR > 2 { seconds += 1 / $1; ++steps } END { if (steps) print steps / seconds }')
+  rm -rf "$run.pace" "$run.pace.log"
+  epochs=$most_epochs
+  [ -n "$pace" ] || return 0
+  epochs=$(awk "BEGIN { fit = $training_seconds * $pace / $(images_in "$train"); printf \"%.4g\", fit < $most_epochs ? fit : $most_epochs }")
+  printf '%.0f images/s: %s epochs, of at most %s, for about five minutes\n' "$pace" "$epochs" "$most_epochs"
 }
 
 # encoder_flags RUN : sets encoder and image_size to what RUN's config.toml says, for the untrained peer.
