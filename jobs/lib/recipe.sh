@@ -34,8 +34,8 @@ sample_recipe() {
   recipe=(--config jobs/fashion_mnist.toml)
 }
 
-# own_recipe TRAIN RANKS : sets recipe by the number and width of TRAIN's images, and most_epochs for about 20,000 images
-# of training: a first look in minutes, not the best encoder.
+# own_recipe TRAIN RANKS : sets recipe by the number and width of TRAIN's images, and most_epochs: 100, or 150,000 images
+# of training. A first look in minutes, not the best encoder.
 own_recipe() {
   local train=$1 ranks=$2 info num_images side batch size stem
   num_images=$(images_in "$train")
@@ -50,7 +50,7 @@ own_recipe() {
   while [ "$batch" -gt "$num_images" ]; do batch=$((batch / 2)); done
   batch=$((batch / ranks * ranks))
   [ "$batch" -ge 2 ] || refuse "$num_images images for $ranks ranks: give more images or fewer ranks"
-  most_epochs=$(awk "BEGIN { printf \"%.4g\", 20000 / $num_images }")
+  most_epochs=$(awk "BEGIN { many = 150000 / $num_images; printf \"%.4g\", many < 100 ? many : 100 }")
   echo "Recipe for $num_images images of up to $side pixels: views of $size, batch $batch"
   recipe=(--architecture resnet18 --stem "$stem" --image-size "$size" --projector 1024-1024-1024
     --batch-size "$batch" --warmup-epochs "$(awk "BEGIN { printf \"%.4g\", $most_epochs / 20 }")"
