@@ -55,6 +55,8 @@ barlow=build/cpu-release/bin/barlow
 pack=build/cpu-release/bin/barlow-data
 mkdir -p "$output"
 
+unset LC_ALL
+export LC_NUMERIC=C # 2.4 is not 2,4 to any program below
 # Root in a container is common; Open MPI wants to hear it twice.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 launch=(mpirun -np "$ranks")
@@ -78,7 +80,7 @@ say "Pre-training on $ranks ranks"
 run=$output/run
 choose_epochs "$train" "$run"
 code=0
-"${launch[@]}" "$barlow" pretrain --data "$train" --output "$run" "${recipe[@]}" --epochs "$epochs" || code=$?
+"${launch[@]}" "$barlow" pretrain --data "$train" --output "$run" "${recipe[@]}" "${schedule[@]}" || code=$?
 if [ $code -eq 75 ]; then echo "Stopped with a checkpoint. The same command goes on."; fi
 [ $code -eq 0 ] || exit $code
 trained=$SECONDS

@@ -53,31 +53,34 @@ own_recipe() {
   most_epochs=$(awk "BEGIN { many = 150000 / $num_images; printf \"%.4g\", many < 100 ? many : 100 }")
   echo "Recipe for $num_images images of up to $side pixels: views of $size, batch $batch"
   recipe=(--architecture resnet18 --stem "$stem" --image-size "$size" --projector 1024-1024-1024
-    --batch-size "$batch" --warmup-epochs "$(awk "BEGIN { printf \"%.4g\", $most_epochs / 20 }")"
-    --learning-rate-weights 0.3 --learning-rate-biases 0.0574 --weight-decay 1e-4 --lars-eta 0.02 --lars-clip
+    --batch-size "$batch" --learning-rate-weights 0.3 --learning-rate-biases 0.0574 --weight-decay 1e-4 --lars-eta 0.02 --lars-clip
     --crop-scale-min 0.2)
 }
 
-# choose_epochs TRAIN RUN : sets epochs to those that RUN was begun with, or else to what this machine does of
-# most_epochs in training_seconds, by the pace of a few steps.
+# choose_epochs TRAIN RUN : sets schedule to what RUN was begun with, or else to as much of most_epochs as this machine
+# does in training_seconds, by the pace of a few steps; a twenty-fourth of it is warm-up.
 training_seconds=320
 choose_epochs() {
-  local train=$1 run=$2 pace code=0
-  epochs=$(toml_value "$run/config.toml" epochs 2>/dev/null || true)
-  [ -z "$epochs" ] || return 0
+  local train=$1 run=$2 pace epochs code=0
+  if [ -e "$run/config.toml" ]; then
+    schedule=(--epochs "$(toml_value "$run/config.toml" epochs)" --warmup-epochs "$(toml_value "$run/config.toml" warmup-epochs)")
+    return 0
+  fi
   echo "A few steps, to see the pace of this machine"
   rm -rf "$run.pace"
-  "${launch[@]}" "$barlow" pretrain --data "$train" --output "$run.pace" "${recipe[@]}" --epochs "$most_epochs" --stop-after-steps 7 \
-    --log-every-steps 1 --quiet 2>"$run.pace.log" || code=$?
+  "${launch[@]}" "$barlow" pretrain --data "$train" --output "$run.pace" "${recipe[@]}" --epochs "$most_epochs" --warmup-epochs 0 \
+    --stop-after-steps 7 --log-every-steps 1 --quiet 2>"$run.pace.log" || code=$?
   case $code in 0 | 75) ;; *) cat "$run.pace.log" >&2 && exit $code ;; esac
   # The first two steps prepare what the others use.
   pace=$(sed -nE 's/.*"images_per_second":([0-9.eE+-]+).*/\1/p' "$run.pace/metrics.jsonl" |
     awk 'NR > 2 { seconds += 1 / $1; ++steps } END { if (steps) print steps / seconds }')
   rm -rf "$run.pace" "$run.pace.log"
   epochs=$most_epochs
-  [ -n "$pace" ] || return 0
-  epochs=$(awk "BEGIN { fit = $training_seconds * $pace / $(images_in "$train"); printf \"%.4g\", fit < $most_epochs ? fit : $most_epochs }")
-  printf '%.0f images/s: %s epochs, of at most %s, for about five minutes\n' "$pace" "$epochs" "$most_epochs"
+  if [ -n "$pace" ]; then
+    epochs=$(awk "BEGIN { fit = $training_seconds * $pace / $(images_in "$train"); printf \"%.4g\", fit < $most_epochs ? fit : $most_epochs }")
+    printf '%.0f images/s: %s epochs, of at most %s, in about five minutes at most\n' "$pace" "$epochs" "$most_epochs"
+  fi
+  schedule=(--epochs "$epochs" --warmup-epochs "$(awk "BEGIN { printf \"%.4g\", $epochs / 24 }")")
 }
 
 # encoder_flags RUN : sets encoder and image_size to what RUN's config.toml says, for the untrained peer.
