@@ -8,7 +8,7 @@ from program import FOLDER, command, make_images, metrics, require_same_bits, ru
 os.environ["OMP_NUM_THREADS"] = "1"  # threads that wait for a core would be most of a step
 STEPS, WARMUP = 5, 2
 # Steps of some ten milliseconds: what is measured must be larger than what measures it.
-FLAGS = {"image_size": 32, "batch_size": 24, "profile_steps": STEPS, "epochs": 1, "checkpoint_every_minutes": 0}
+FLAGS = {"backbone_width": 64, "image_size": 32, "batch_size": 24, "profile_steps": STEPS, "epochs": 1, "checkpoint_every_minutes": 0}
 CLAIMED = 0.95  # of a step's time, by phases that have a name
 
 
