@@ -144,8 +144,36 @@ def check_scaling():
     assert "give --batch-per-rank" in submit("scaling", "--ranks", "1", expect=2)[0]
 
 
+def check_quickstart_schedule():
+    """As many epochs as fit, at most what the recipe has; those of a run that is gone on with stay."""
+    images, run = FOLDER / "pace.h5", FOLDER / "quickstart"
+    subprocess.run([f"{BINARIES}/barlow-data", "synthesize", "--output", images, "--images", "40", "--classes", "2", "--size", "40x32"], check=True,
+                   capture_output=True)
+    recipe = " ".join([*TINY[:-3], "--backbone-width", "8", "--batch-size", "4"])
+
+    def schedule(seconds):
+        script = f"""set -euo pipefail
+            source jobs/lib/recipe.sh
+            pack={BINARIES}/barlow-data barlow={BINARIES}/barlow launch=() recipe=({recipe}) most_epochs=2.4 training_seconds={seconds}
+            choose_epochs {images} {run}
+            echo "${{schedule[@]}}" """
+        result = subprocess.run(["bash", "-c", script], cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+        words = result.stdout.splitlines()[-1].split()
+        assert words[::2] == ["--epochs", "--warmup-epochs"], result.stdout
+        return float(words[1]), float(words[3])
+
+    assert schedule(1e9) == (2.4, 0.1)
+    epochs, warmup = schedule(0.001)
+    assert 0 < epochs < 2.4 and abs(warmup * 24 / epochs - 1) < 0.01, (epochs, warmup)
+    assert not list(FOLDER.glob("quickstart.pace*")), "what the pace was seen by is left"
+    run.mkdir()
+    (run / "config.toml").write_text("epochs = 1.32\nwarmup-epochs = 0.05\n")
+    assert schedule(1e9) == (1.32, 0.05)
+
+
 try:
-    for check in check_pretrain, check_sites, check_others, check_ablation, check_scaling:
+    for check in check_pretrain, check_sites, check_others, check_ablation, check_scaling, check_quickstart_schedule:
         check()
         print(check.__name__, flush=True)
 finally:
