@@ -25,8 +25,9 @@ pack_own_images() {
   [ -n "$held_out" ] || echo "No $images/train with test or val beside it: nothing is held out, nothing is evaluated."
 }
 
-# images_in SET : how many there are.
-images_in() { "$pack" info "$1" --json | tr -d ' \n' | sed -E 's/^\{"images":([0-9]+).*/\1/'; }
+# info_of SET : what barlow-data says of it, in one line; images_of INFO : how many images that says.
+info_of() { "$pack" info "$1" --json | tr -d ' \n'; }
+images_of() { sed -E 's/^\{"images":([0-9]+).*/\1/' <<<"$1"; }
 
 # sample_recipe : sets recipe for Fashion-MNIST, and most_epochs, of which more bring little in minutes.
 sample_recipe() {
@@ -38,8 +39,8 @@ sample_recipe() {
 # of training. A first look in minutes, not the best encoder.
 own_recipe() {
   local train=$1 ranks=$2 info num_images side batch size stem
-  num_images=$(images_in "$train")
-  info=$("$pack" info "$train" --json | tr -d ' \n')
+  info=$(info_of "$train")
+  num_images=$(images_of "$info")
   side=$(sed -E 's/.*"width":\[[0-9]+,([0-9]+)\].*/\1/' <<<"$info")
   size=224 stem=imagenet batch=64
   if [ "$side" -le 40 ]; then
@@ -77,7 +78,7 @@ choose_epochs() {
   rm -rf "$run.pace" "$run.pace.log"
   epochs=$most_epochs
   if [ -n "$pace" ]; then
-    epochs=$(awk "BEGIN { fit = $training_seconds * $pace / $(images_in "$train"); printf \"%.4g\", fit < $most_epochs ? fit : $most_epochs }")
+    epochs=$(awk "BEGIN { fit = $training_seconds * $pace / $(images_of "$(info_of "$train")"); printf \"%.4g\", fit < $most_epochs ? fit : $most_epochs }")
     printf '%.0f images/s: %s epochs, of at most %s, in about five minutes at most\n' "$pace" "$epochs" "$most_epochs"
   fi
   schedule=(--epochs "$epochs" --warmup-epochs "$(awk "BEGIN { printf \"%.4g\", $epochs / 24 }")")

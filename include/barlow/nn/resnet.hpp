@@ -57,7 +57,7 @@ class ResNet {
   /// @param width  in the place of kPublishedWidth; every later stage has twice the planes of the one before
   /// @throws ConfigError for another architecture.
   ResNet(ParameterLayout& layout, const std::string& prefix, const std::string& architecture, Stem stem,
-         std::int64_t width = kPublishedWidth);
+         std::int64_t width);
 
   Activation forward(Pass& pass, const Activation& images) const;
   void backward(Pass& pass, const Activation& dy) const;

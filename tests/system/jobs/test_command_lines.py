@@ -19,8 +19,8 @@ RUN = FOLDER / "a run"
 JOB = {"SLURM_JOB_ID": "17", "SLURM_JOB_NUM_NODES": "2", "SLURM_NTASKS": "4", "SLURM_TASKS_PER_NODE": "2(x2)", "SLURM_CPUS_PER_TASK": "8",
        "SLURM_JOB_NODELIST": "n[1-2]", "SLURM_JOB_NAME": "some_name", "SLURM_JOB_PARTITION": "main", "SLURM_SUBMIT_DIR": PROJECT}
 PRETRAIN = ["--data", "d.h5", "--output", "run", "--epochs", "3"]
-TINY = ["--architecture", "resnet18", "--stem", "tiny", "--image-size", "24", "--projector", "16-16", "--precision", "fp32", "--workers", "1",
-        "--warmup-epochs", "0", "--quiet"]
+NETWORK = ["--architecture", "resnet18", "--stem", "tiny", "--image-size", "24", "--projector", "16-16", "--precision", "fp32", "--workers", "1"]
+TINY = [*NETWORK, "--warmup-epochs", "0", "--quiet"]
 
 
 def submit(script, *arguments, expect=0, **environment):
@@ -149,7 +149,7 @@ def check_quickstart_schedule():
     images, run = FOLDER / "pace.h5", FOLDER / "quickstart"
     subprocess.run([f"{BINARIES}/barlow-data", "synthesize", "--output", images, "--images", "40", "--classes", "2", "--size", "40x32"], check=True,
                    capture_output=True)
-    recipe = " ".join([*TINY[:-3], "--backbone-width", "8", "--batch-size", "4"])
+    recipe = " ".join([*NETWORK, "--backbone-width", "8", "--batch-size", "4"])
 
     def schedule(seconds):
         script = f"""set -euo pipefail

@@ -7,7 +7,7 @@ import time
 
 from program import BARLOW, DATA, FOLDER, command, finished, make_images, ranks_of, require_same_run, run, tensors, wait_until
 
-LONGER = {"epochs": 4}
+LONGER = {"epochs": 6}
 DELAYS = 0, 0.05, 0.2
 
 

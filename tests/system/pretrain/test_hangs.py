@@ -102,7 +102,7 @@ def check_killed_rank():
         os.kill(next(process for process in job.ranks if job.rank_number(process) == which), signal.SIGKILL)
         code, errors, seconds = job.end()
         assert code not in (0, 2, 75), f"returned {code}\n{errors}"
-        assert seconds < TIMEOUT + 10, f"{seconds:.1f} s"
+        assert seconds < TIMEOUT + 5, f"{seconds:.1f} s"
         print(f"  rank {which} killed: the job ended after {seconds:.1f} s with {code}")
         run(command(job.folder, 2, **{**LONG, "stop_after_steps": 3}), expect=75)
 
