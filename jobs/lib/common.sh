@@ -22,7 +22,7 @@ fi
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1} # newer SLURMs do not hand it on to srun
 # How SLURM's PMIx lets ranks wait for each other. With its own choice, a mix of ring and tree, a rank may leave MPI_Init before another has got
 # through the first half of it; the message that it then sends crashes the other (SLURM 22.05, Open MPI 4.1 over TCP: 7 of 220 starts on
-# four nodes; with tree or ring none of 140).
+# four nodes; with tree or ring none of 140, though one since on a busy machine: pretrain() starts again after that).
 export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-tree}
 
 # srun with its options and the container's words; one process per task. A stopped run's tasks leave with 75, one after the other: with
@@ -60,14 +60,24 @@ last_checkpoint() {
   { stat --format=%Y "$1/checkpoint.h5" "$1/checkpoint.previous.h5" 2>/dev/null || true; } | sort -n | tail -n 1 | grep . || echo 0
 }
 
+# last_start RUN : when barlow last took the run folder for itself, its first deed once MPI has started.
+last_start() { stat --format=%.9Y "$1/lock" 2>/dev/null || echo never; }
+
 # pretrain ARGUMENT... : barlow pretrain on the job's tasks, and its exit code. Where tasks were killed (128 and more: a crash, or SLURM
 # ending what is left of a hang) the code is 75 if this start has written a checkpoint: going on from there makes progress. If it has not,
 # the same would happen again, for ever, so the code stays. barlow goes by the same rule where it ends a hang itself (--hang-timeout).
+# A crash while MPI starts says nothing about the run, and is rare: up to two of them are answered by starting the tasks again.
 pretrain() {
-  local run before code=0
+  local run before began code again=2
   run=$(run_folder "$@")
-  before=$(last_checkpoint "$run")
-  launch barlow pretrain "$@" || code=$?
+  before=$(last_checkpoint "$run") began=$(last_start "$run")
+  while :; do
+    code=0
+    launch barlow pretrain "$@" || code=$?
+    if [ "$code" -lt 128 ] || [ "$again" -eq 0 ] || [ "$(last_start "$run")" != "$began" ]; then break; fi
+    again=$((again - 1))
+    echo "job: tasks were killed (exit code $code) while MPI started; starting them again" >&2
+  done
   if [ "$code" -ge 128 ]; then
     if [ "$(last_checkpoint "$run")" -gt "$before" ]; then
       echo "job: tasks were killed (exit code $code) after a new checkpoint in \"$run\": the run goes on from there" >&2
