@@ -71,7 +71,8 @@ ReturnToService=2
 NodeName=n[1-$last] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + last))] CPUs=4 RealMemory=4000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
-  echo "IgnoreSystemd=yes" >"$folder/cgroup.conf" # newer slurmd look for cgroups, whatever else is said
+  # slurmd looks for cgroups, whatever else is said; asked which sort there is, it would end where there is none.
+  printf '%s\n' IgnoreSystemd=yes CgroupPlugin=cgroup/v1 >"$folder/cgroup.conf"
   slurmctld -c 9>&-
   for _ in $(seq 100); do
     if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then break; fi
@@ -85,7 +86,9 @@ boot() {
   local node=n$1
   rm -rf "$folder/spool.$node" "$folder/tmp.$node" /dev/shm/barlow_"$(port_of_conf)"_"$node"
   mkdir -p "$folder/spool.$node" "$folder/tmp.$node"
-  slurmd -N "$node"
+  slurmd -N "$node" && return
+  tail -n 5 "$folder/log/slurmd.$node.log" >&2
+  return 1
 }
 
 stop() {
