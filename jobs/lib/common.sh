@@ -60,13 +60,14 @@ last_checkpoint() {
   { stat --format=%Y "$1/checkpoint.h5" "$1/checkpoint.previous.h5" 2>/dev/null || true; } | sort -n | tail -n 1 | grep . || echo 0
 }
 
-# last_start RUN : when barlow last took the run folder for itself, its first deed once MPI has started.
+# last_start RUN : when barlow last took the run folder for itself: after MPI, the data set and the devices, before the model and any step.
 last_start() { stat --format=%.9Y "$1/lock" 2>/dev/null || echo never; }
 
 # pretrain ARGUMENT... : barlow pretrain on the job's tasks, and its exit code. Where tasks were killed (128 and more: a crash, or SLURM
 # ending what is left of a hang) the code is 75 if this start has written a checkpoint: going on from there makes progress. If it has not,
 # the same would happen again, for ever, so the code stays. barlow goes by the same rule where it ends a hang itself (--hang-timeout).
-# A crash while MPI starts says nothing about the run, and is rare: up to two of them are answered by starting the tasks again.
+# A crash before barlow has taken the run folder is most likely one of MPI's start, which is rare and says nothing about the run: up to two
+# are answered by starting the tasks again.
 pretrain() {
   local run before began code again=2
   run=$(run_folder "$@")
@@ -76,7 +77,7 @@ pretrain() {
     launch barlow pretrain "$@" || code=$?
     if [ "$code" -lt 128 ] || [ "$again" -eq 0 ] || [ "$(last_start "$run")" != "$began" ]; then break; fi
     again=$((again - 1))
-    echo "job: tasks were killed (exit code $code) while MPI started; starting them again" >&2
+    echo "job: tasks were killed (exit code $code) while MPI started or soon after, before barlow took the run folder: starting them again" >&2
   done
   if [ "$code" -ge 128 ]; then
     if [ "$(last_checkpoint "$run")" -gt "$before" ]; then

@@ -82,14 +82,14 @@ def check_killed(script, extra):
 
 
 def check_crash_of_mpi(script, extra):
-    """Tasks that crash before barlow begins are started again, twice at most, in a folder that has a run or none."""
-    for words in (["--output", RUN], ["--output", FOLDER / "new"]):
-        for crashes, code, starts in ((2, 0, 3), (2, 137, 3), (3, 139, 3)):
-            output = str(words[1])
-            said, log = submit(script, "--data", "d.h5", *words, expect=code, STUB_CRASHES=str(crashes), STUB_CODE=str(code), STUB_RUN=output, **extra)
-            assert log.count("srun ") == starts and said.count("while MPI started") == 2 and "scontrol" not in log, f"{words}, {crashes}: {said}{log}"
+    """Tasks that crash before barlow takes the run folder are started again, twice at most, in a folder that has a run or none."""
+    for run in RUN, FOLDER / "new":
+        for crashes, code in (2, 0), (2, 137), (3, 139):
+            stub = {"STUB_CRASHES": str(crashes), "STUB_CODE": str(code), "STUB_RUN": str(run)}
+            said, log = submit(script, "--data", "d.h5", "--output", run, expect=code, **stub, **extra)
+            assert log.count("srun ") == 3 and said.count("while MPI started") == 2 and "scontrol" not in log, f"{run}, {crashes}: {said}{log}"
             assert ("not started again" in said) == (code != 0), said
-        shutil.rmtree(words[1])
+        shutil.rmtree(run)
 
 
 def log_of_gpu():

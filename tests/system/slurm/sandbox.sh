@@ -86,9 +86,7 @@ boot() {
   local node=n$1
   rm -rf "$folder/spool.$node" "$folder/tmp.$node" /dev/shm/barlow_"$(port_of_conf)"_"$node"
   mkdir -p "$folder/spool.$node" "$folder/tmp.$node"
-  slurmd -N "$node" && return
-  tail -n 5 "$folder/log/slurmd.$node.log" >&2
-  return 1
+  slurmd -N "$node" || { tail -n 5 "$folder/log/slurmd.$node.log" >&2 && return 1; }
 }
 
 stop() {
