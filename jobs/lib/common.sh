@@ -20,10 +20,10 @@ if [ ${#barlow_wrap[@]} -eq 0 ] && [ ! -x "$barlow_bin/barlow" ]; then
   exit 2
 fi
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1} # newer SLURMs do not hand it on to srun
-# How SLURM's PMIx lets ranks wait for each other. With its own choice, a mix of ring and tree, a rank may leave MPI_Init before another has got
-# through the first half of it; the message that it then sends crashes the other (SLURM 22.05, Open MPI 4.1 over TCP: 7 of 220 starts on
-# four nodes; with tree or ring none of 140, though one since on a busy machine: pretrain() starts again after that).
-export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-tree}
+# How SLURM's PMIx lets the ranks of a start wait for each other. Left to itself, SLURM 22.05 ends MPI_Init by a tree, and the nodes of that
+# tree know neither parent nor child unless slurm.conf sets TreeWidth: no node waits for another, and the first message to a rank that is
+# still inside MPI_Init crashes it (Open MPI 4.1 over TCP). A ring is right with any slurm.conf.
+export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-ring}
 
 # srun with its options and the container's words; one process per task. A stopped run's tasks leave with 75, one after the other: with
 # --kill-on-bad-exit the first to leave would have the others killed, and the step would end with a signal's code instead. A task that
@@ -60,25 +60,14 @@ last_checkpoint() {
   { stat --format=%Y "$1/checkpoint.h5" "$1/checkpoint.previous.h5" 2>/dev/null || true; } | sort -n | tail -n 1 | grep . || echo 0
 }
 
-# last_start RUN : when barlow last took the run folder for itself: after MPI, the data set and the devices, before the model and any step.
-last_start() { stat --format=%.9Y "$1/lock" 2>/dev/null || echo never; }
-
 # pretrain ARGUMENT... : barlow pretrain on the job's tasks, and its exit code. Where tasks were killed (128 and more: a crash, or SLURM
 # ending what is left of a hang) the code is 75 if this start has written a checkpoint: going on from there makes progress. If it has not,
 # the same would happen again, for ever, so the code stays. barlow goes by the same rule where it ends a hang itself (--hang-timeout).
-# A crash before barlow has taken the run folder is most likely one of MPI's start, which is rare and says nothing about the run: up to two
-# are answered by starting the tasks again.
 pretrain() {
-  local run before began code again=2
+  local run before code=0
   run=$(run_folder "$@")
-  before=$(last_checkpoint "$run") began=$(last_start "$run")
-  while :; do
-    code=0
-    launch barlow pretrain "$@" || code=$?
-    if [ "$code" -lt 128 ] || [ "$again" -eq 0 ] || [ "$(last_start "$run")" != "$began" ]; then break; fi
-    again=$((again - 1))
-    echo "job: tasks were killed (exit code $code) while MPI started or soon after, before barlow took the run folder: starting them again" >&2
-  done
+  before=$(last_checkpoint "$run")
+  launch barlow pretrain "$@" || code=$?
   if [ "$code" -ge 128 ]; then
     if [ "$(last_checkpoint "$run")" -gt "$before" ]; then
       echo "job: tasks were killed (exit code $code) after a new checkpoint in \"$run\": the run goes on from there" >&2

@@ -41,7 +41,7 @@ def check_pretrain():
             assert f"#SBATCH {option}\n" in text, f"{script}: no {option}"
         said, log = submit(script, *PRETRAIN, **extra)
         assert "epochs = 3" in said and "--mpi=pmix --kill-on-bad-exit=0 --wait=60 --cpu-bind=cores" in log, said + log
-        assert "fence tree\n" in log and "fence ring\n" in submit(script, *PRETRAIN, BARLOW_SITE=site("SLURM_PMIX_FENCE=ring"), **extra)[1], log
+        assert "fence ring\n" in log and "fence tree\n" in submit(script, *PRETRAIN, BARLOW_SITE=site("SLURM_PMIX_FENCE=tree"), **extra)[1], log
         assert "n[1-2]" in said and "scontrol" not in log and "sbatch" not in log, said + log
         assert "scontrol requeue 17" in submit(script, *PRETRAIN, expect=75, STUB_CODE="75", **extra)[1]
         for code in 1, 2, 137:
@@ -49,7 +49,6 @@ def check_pretrain():
         for code in 1, 2:  # the same would come again, with or without a checkpoint in between
             assert "scontrol" not in submit(script, *PRETRAIN, expect=code, STUB_CODE=str(code), STUB_SAVES=str(RUN), **extra)[1], f"{script}, {code}"
         check_killed(script, extra)
-        check_crash_of_mpi(script, extra)
         chained = submit(script, *PRETRAIN, expect=75, STUB_CODE="75", BARLOW_SITE=site("BARLOW_AGAIN=chain"), **extra)[1]
         for words in ("sbatch --dependency=afterany:17 ", "--nodes=2", "--ntasks=4", "--time=12:00:00", "--cpus-per-task=8", "--partition=main",
                       f"jobs/{script}.sbatch --data d.h5"):
@@ -74,22 +73,10 @@ def check_killed(script, extra):
     for words in (["--output", RUN], [f"--output={RUN}"], ["--output", "other", "--output", RUN], ["--config", config], [f"--config={config}"]):
         shutil.rmtree(RUN, ignore_errors=True)
         for code, saves, expect in ((139, "", 139), (137, RUN, 75), (137, "", 137), (134, RUN, 75)):
-            said, log = submit(script, "--data", "d.h5", *words, expect=expect, STUB_CODE=str(code), STUB_RUN=str(RUN), STUB_SAVES=str(saves), **extra)
+            said, log = submit(script, "--data", "d.h5", *words, expect=expect, STUB_CODE=str(code), STUB_SAVES=str(saves), **extra)
             assert ("scontrol requeue 17" in log) == (expect == 75) and str(RUN) in said, f"{words}, {code}: {said}{log}"
-            assert log.count("srun ") == 1, f"{words}, {code}: started again\n{said}{log}"
     (RUN / "checkpoint.h5").replace(RUN / "checkpoint.previous.h5")  # as one that is killed between the two renames leaves it
-    submit(script, "--data", "d.h5", "--output", RUN, expect=137, STUB_CODE="137", STUB_RUN=str(RUN), **extra)
-
-
-def check_crash_of_mpi(script, extra):
-    """Tasks that crash before barlow takes the run folder are started again, twice at most, in a folder that has a run or none."""
-    for run in RUN, FOLDER / "new":
-        for crashes, code in (2, 0), (2, 137), (3, 139):
-            stub = {"STUB_CRASHES": str(crashes), "STUB_CODE": str(code), "STUB_RUN": str(run)}
-            said, log = submit(script, "--data", "d.h5", "--output", run, expect=code, **stub, **extra)
-            assert log.count("srun ") == 3 and said.count("while MPI started") == 2 and "scontrol" not in log, f"{run}, {crashes}: {said}{log}"
-            assert ("not started again" in said) == (code != 0), said
-        shutil.rmtree(run)
+    submit(script, "--data", "d.h5", "--output", RUN, expect=137, STUB_CODE="137", **extra)
 
 
 def log_of_gpu():
