@@ -3,7 +3,8 @@
 
 namespace barlow::train {
 
-StateCopy::StateCopy(const nn::ParameterStore& store, Backend& backend) : store_(store), backend_(backend) {
+StateCopy::StateCopy(const nn::ParameterStore& store, Backend& backend)
+    : store_(store), layout_(store.layout()), backend_(backend) {
   const std::int64_t parameters = store.values().num_elements(), momentum = store.momentum().num_elements(),
                      buffers = store.buffers().num_elements();
   memory_ = backend.allocate_staging(static_cast<std::size_t>(parameters + momentum + buffers) * sizeof(float));

@@ -18,7 +18,7 @@ namespace barlow::train {
 /// thread of one rank.
 class CheckpointWriter {
  public:
-  /// Allocates the host memory of the copy. @param store, backend  outlive the writer
+  /// Allocates the host memory of the copy. @param store  outlives every begin() @param backend  outlives the writer
   CheckpointWriter(CheckpointFolder folder, const nn::ParameterStore& store, Backend& backend);
   /// Waits for the write in flight.
   ~CheckpointWriter();

@@ -10,7 +10,8 @@ namespace barlow::train {
 /// allocated once and used again by every take().
 class StateCopy {
  public:
-  /// @param store, backend  outlive the copy. @throws DeviceError when there is not enough memory.
+  /// @param store  outlives every take(), not the copy. @param backend  outlives the copy.
+  /// @throws DeviceError when there is not enough memory.
   StateCopy(const nn::ParameterStore& store, Backend& backend);
 
   /// Waits for the device and copies: parameters, momentum, running statistics.
@@ -18,7 +19,7 @@ class StateCopy {
 
   const RunState& run() const { return run_; }
   std::int64_t num_batches_tracked() const { return num_batches_tracked_; }
-  const nn::ParameterLayout& layout() const { return store_.layout(); }
+  const nn::ParameterLayout& layout() const { return layout_; }
   /// Flat f32, laid out as in the store.
   TensorView values() const { return values_; }
   TensorView momentum() const { return momentum_; }
@@ -26,6 +27,7 @@ class StateCopy {
 
  private:
   const nn::ParameterStore& store_;
+  nn::ParameterLayout layout_;  // its own: an error may end the store while the copy is being written
   Backend& backend_;
   Buffer memory_;
   TensorView values_, momentum_, buffers_;

@@ -50,6 +50,20 @@ TEST_CASE("every begun checkpoint is written, one at a time and in order") {
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 4);
 }
 
+TEST_CASE("an error that ends the model does not spoil the checkpoint in flight") {
+  const TemporaryFolder folder("barlow-writer");
+  auto run = std::make_unique<SmallRun>();
+  const std::unique_ptr<Backend> backend = std::move(run->backend);
+  const RunState state = run->set(1);
+  {
+    CheckpointWriter writer(CheckpointFolder(folder.path), run->store, *backend);
+    writer.begin(state, {});
+    run.reset();
+  }
+  SmallRun found;
+  CHECK(CheckpointFolder(folder.path).load(found.store, *found.backend).step == 1);
+}
+
 TEST_CASE("a checkpoint that cannot be written costs nothing but itself") {
   const TemporaryFolder folder("barlow-writer");
   SmallRun run;
@@ -91,7 +105,7 @@ TEST_CASE("a damaged newest checkpoint never takes the place of the last whole o
   std::filesystem::resize_file(newest, 1000);
   CHECK(checkpoints.load_state().step == 1);
   CHECK(std::filesystem::exists(newest));  // who only reads changes nothing
-  CHECK(checkpoints.load_to_go_on(run.store, *run.backend).step == 1);
+  CHECK(checkpoints.load_to_go_on(run.store, *run.backend, {}).step == 1);
   CHECK(read_checkpoint_state(newest).step == 1);  // a run without a step left ends with a newest one, too
   CHECK_FALSE(std::filesystem::exists(previous));
   CHECK(std::filesystem::file_size(folder.path / "checkpoint.damaged.h5") == 1000);
@@ -115,7 +129,7 @@ TEST_CASE("a run that has only milestones left goes on from the latest") {
   std::ofstream(folder.path / "checkpoint.epoch-99999.h5.tmp") << "of a killed job";
   for (const char* name : {"checkpoint.h5", "checkpoint.previous.h5"}) std::filesystem::remove(folder.path / name);
   CHECK(checkpoints.has_checkpoint());
-  CHECK(checkpoints.load_to_go_on(run.store, *run.backend).step == 10000);
+  CHECK(checkpoints.load_to_go_on(run.store, *run.backend, {}).step == 10000);
   std::filesystem::resize_file(folder.path / "checkpoint.epoch-10000.h5", 1000);
   CHECK_THROWS_AS(checkpoints.load_state(), DataError);
   log::configure(log::Level::kNormal, true);
