@@ -201,9 +201,10 @@ RunState CheckpointFolder::load(nn::ParameterStore& store, Backend& backend) con
   return read_newest([&](const std::filesystem::path& path) { return read_checkpoint(path, store, backend); }).state;
 }
 
-RunState CheckpointFolder::load_to_go_on(nn::ParameterStore& store, Backend& backend) const {
+RunState CheckpointFolder::load_to_go_on(nn::ParameterStore& store, Backend& backend,
+                                         const RequireState& require) const {
   const Found found =
-      read_newest([&](const std::filesystem::path& path) { return read_checkpoint(path, store, backend); });
+      read_newest([&](const std::filesystem::path& path) { return read_checkpoint(path, store, backend, require); });
   const auto newest = run_ / kNewest;
   const auto rename = [](const std::filesystem::path& from, const std::filesystem::path& to) {
     std::error_code error;
@@ -231,10 +232,12 @@ std::optional<std::filesystem::file_time_type> CheckpointFolder::last_write() co
 
 CheckpointFolder::Found CheckpointFolder::newest_whole() const { return read_newest(read_checkpoint_state); }
 
-RunState read_checkpoint(const std::filesystem::path& path, nn::ParameterStore& store, Backend& backend) {
+RunState read_checkpoint(const std::filesystem::path& path, nn::ParameterStore& store, Backend& backend,
+                         const RequireState& require) {
   require_seal(path);
   const Hdf5File file = Hdf5File::open(path);
   const RunState state = read_state(file, path);
+  if (require) require(state);
   for_each_tensor(store.layout(), {store.values(), store.momentum(), store.buffers()},
                   [&](const std::string& name, const nn::Parameter& parameter, const TensorView& tensor) {
                     std::vector<float> values(static_cast<std::size_t>(parameter.shape.num_elements()));

@@ -51,8 +51,8 @@ std::optional<RunState> restore(const RestoreRequest& request, const Runtime& ru
   collectively(session, [&] {
     if (!exists) return begin_anew(request.config, store, runtime.backend);
     if (!session.is_root()) return;
-    state = request.checkpoints.load_to_go_on(store, runtime.backend);
-    require_same_run(state, request);
+    state = request.checkpoints.load_to_go_on(store, runtime.backend,
+                                              [&](const RunState& found) { require_same_run(found, request); });
   });
   if (!exists) return std::nullopt;
   state.step = session.max(state.step);

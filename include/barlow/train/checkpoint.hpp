@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,9 @@
 #include "barlow/train/state_copy.hpp"
 
 namespace barlow::train {
+
+/// What a reader requires of the state that it finds.
+using RequireState = std::function<void(const RunState&)>;
 
 /// The checkpoints of one run folder: `checkpoint.h5`, the generation before it, and milestones. A new one is written
 /// under a temporary name, flushed to the disk and renamed, so that at every moment at least one complete checkpoint
@@ -29,7 +33,8 @@ class CheckpointFolder {
   /// As load(), for the job that goes on with the run and saves into it: a damaged newest file is set aside as
   /// `checkpoint.damaged.h5`. The next save() would put it over the one whole checkpoint that is left, and a kill
   /// before the second of its renames would leave none. @throws StorageError if it cannot be renamed
-  RunState load_to_go_on(nn::ParameterStore& store, Backend& backend) const;
+  /// @param require  is called with the state before any tensor is read, and may throw ConfigError
+  RunState load_to_go_on(nn::ParameterStore& store, Backend& backend, const RequireState& require) const;
   RunState load_state() const { return newest_whole().state; }
   struct Found {
     RunState state;
@@ -52,8 +57,10 @@ class CheckpointFolder {
 };
 
 /// Reads one checkpoint file into the store: parameters, and momentum where the store has it, and running statistics.
+/// @param require  is called with the state before any tensor is read
 /// @throws DataError naming the file and what is missing, damaged or of another shape; ConfigError for another format.
-RunState read_checkpoint(const std::filesystem::path& file, nn::ParameterStore& store, Backend& backend);
+RunState read_checkpoint(const std::filesystem::path& file, nn::ParameterStore& store, Backend& backend,
+                         const RequireState& require = {});
 RunState read_checkpoint_state(const std::filesystem::path& file);
 
 }  // namespace barlow::train
