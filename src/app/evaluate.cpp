@@ -103,20 +103,50 @@ std::int64_t count_classes(const data::Dataset& train, const data::Dataset& test
   return std::max<std::int64_t>(last + 1, static_cast<std::int64_t>(train.class_names().size()));
 }
 
+/// Each set numbers its own classes. By name: the training set's number of every class of the test set; empty where the
+/// sets share no name, and numbers are all there is.
+std::vector<std::int32_t> match_classes(const data::Dataset& train, const data::Dataset& test) {
+  const auto& names = train.class_names();
+  std::vector<std::int32_t> numbers;
+  std::string unknown;
+  std::size_t found = 0;
+  for (const std::string& name : test.class_names()) {
+    const auto place = std::find(names.begin(), names.end(), name);
+    numbers.push_back(static_cast<std::int32_t>(place - names.begin()));
+    if (place == names.end()) {
+      unknown = name;
+    } else {
+      ++found;
+    }
+  }
+  if (found == 0) return {};
+  if (found < numbers.size())
+    throw ConfigError("--test: class \"" + unknown + "\" is none of --train; both need the same classes");
+  return numbers;
+}
+
 Sets make_features(const Request& r, const train::Runtime& runtime, Json& result) {
   MpiSession& session = runtime.session;
   const auto train_set = collectively(session, [&] { return data::Dataset::open(r.train); });
   const auto test_set = collectively(session, [&] { return data::Dataset::open(r.test); });
   const std::int64_t num_classes = count_classes(train_set, test_set);
+  const auto class_numbers = collectively(session, [&] { return match_classes(train_set, test_set); });
+  const auto renumber = [&](evaluate::Features& test) {
+    if (class_numbers.empty()) return;
+    for (std::int32_t& label : test.labels) label = class_numbers.at(static_cast<std::size_t>(label));
+  };
   result["train_images"] = train_set.size();
   result["test_images"] = test_set.size();
   if (r.raw_pixels) {
     result["encoder"] = "raw pixels";
-    return {collectively(session, [&] { return evaluate::raw_pixels(train_set, r.encoder.image_size, runtime); }),
-            collectively(session, [&] { return evaluate::raw_pixels(test_set, r.encoder.image_size, runtime); }),
-            num_classes};
+    const auto pixels = [&](const data::Dataset& set) {
+      return collectively(session, [&] { return evaluate::raw_pixels(set, r.encoder.image_size, runtime); });
+    };
+    Sets sets{pixels(train_set), pixels(test_set), num_classes};
+    renumber(sets.test);
+    return sets;
   }
-  const auto encoder = collectively(session, [&] { return std::make_unique<evaluate::Encoder>(r.encoder, runtime); });
+  const auto encoder = evaluate::Encoder::load(r.encoder, runtime);
   result["encoder"] = encoder->is_untrained() ? "untrained" : encoder->options().checkpoint;
   result["architecture"] = encoder->options().architecture;
   result["backbone_width"] = encoder->options().backbone_width;
@@ -128,6 +158,7 @@ Sets make_features(const Request& r, const train::Runtime& runtime, Json& result
   };
   Sets sets{extract(train_set), {}, num_classes};
   sets.test = extract(test_set);
+  renumber(sets.test);
   return sets;
 }
 

@@ -5,6 +5,7 @@
 
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/error.hpp"
+#include "barlow/comm/agreement.hpp"
 #include "barlow/comm/make_collectives.hpp"
 #include "barlow/train/checkpoint.hpp"
 #include "barlow/train/normalization.hpp"
@@ -32,12 +33,20 @@ train::CheckpointFolder::Found find_weights(const std::string& text) {
   throw DataError("\"" + text + "\" holds no checkpoint; give a run folder, a checkpoint or a .safetensors file");
 }
 
-EncoderOptions complete(EncoderOptions options) {
+/// The file and the network that the options stand for, as rank 0 finds them. Collective.
+EncoderOptions complete(EncoderOptions options, const MpiSession& session) {
   if (options.checkpoint.empty()) return options;
-  const auto [state, file] = find_weights(options.checkpoint);
-  options.checkpoint = file.string();
-  if (!is_checkpoint(file)) return options;
-  const train::PretrainConfig config = train::from_json(state.configuration);
+  std::string configuration;
+  collectively(session, [&] {
+    if (!session.is_root()) return;
+    const auto [state, file] = find_weights(options.checkpoint);
+    options.checkpoint = file.string();
+    configuration = state.configuration;
+  });
+  options.checkpoint = session.broadcast(options.checkpoint);
+  configuration = session.broadcast(configuration);
+  if (!is_checkpoint(options.checkpoint)) return options;
+  const train::PretrainConfig config = train::from_json(configuration);
   options.architecture = config.architecture;
   options.backbone_width = config.backbone_width;
   options.stem = config.stem;
@@ -54,19 +63,33 @@ DType choose_dtype(const std::string& precision, const Backend& backend) {
 
 }  // namespace
 
+std::unique_ptr<Encoder> Encoder::load(EncoderOptions options, const train::Runtime& runtime) {
+  options = complete(std::move(options), runtime.session);
+  auto encoder = collectively(runtime.session, [&] { return std::unique_ptr<Encoder>(new Encoder(options, runtime)); });
+  encoder->read_weights();
+  return encoder;
+}
+
 Encoder::Encoder(EncoderOptions options, const train::Runtime& runtime)
-    : options_(complete(std::move(options))),
+    : options_(std::move(options)),
       runtime_(runtime),
       backbone_(layout_, "backbone.", options_.architecture, nn::parse_stem(options_.stem), options_.backbone_width),
       store_(layout_, runtime.backend, choose_dtype(options_.precision, runtime.backend), false),
-      arena_(runtime.backend.allocate(measure())) {
-  if (is_untrained()) {
-    nn::initialize(store_, runtime.backend, static_cast<std::uint64_t>(options_.seed));
-  } else if (is_checkpoint(options_.checkpoint)) {
-    train::read_checkpoint(options_.checkpoint, store_, runtime.backend);
-  } else {
-    train::load_initial_weights(options_.checkpoint, store_, runtime.backend);
-  }
+      arena_(runtime.backend.allocate(measure())) {}
+
+void Encoder::read_weights() {
+  collectively(runtime_.session, [&] {
+    if (!runtime_.session.is_root()) return;
+    if (is_untrained()) {
+      nn::initialize(store_, runtime_.backend, static_cast<std::uint64_t>(options_.seed));
+    } else if (is_checkpoint(options_.checkpoint)) {
+      train::read_checkpoint(options_.checkpoint, store_, runtime_.backend);
+    } else {
+      train::load_initial_weights(options_.checkpoint, store_, runtime_.backend);
+    }
+  });
+  for (const TensorView tensor : {store_.values(), store_.buffers()}) runtime_.collectives.broadcast(tensor);
+  store_.refresh_compute_copy();
 }
 
 nn::Pass Encoder::make_pass(bool training) {

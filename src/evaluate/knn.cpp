@@ -8,7 +8,7 @@
 namespace barlow::evaluate {
 namespace {
 
-constexpr std::int64_t kTestRows = 256;  // test images compared at a time
+constexpr std::int64_t kTestRows = 256;  // test images of all ranks that are compared at a time
 constexpr std::int64_t kTrainRows = 8192;
 
 struct Neighbour {
@@ -97,10 +97,11 @@ Accuracy evaluate_knn(Features train, Features test, std::int64_t num_classes, c
   normalize_rows(test);
   const std::int64_t world_size = runtime.session.world_size();
   const auto longest = static_cast<std::int64_t>(runtime.session.max(test.local_samples()));
+  const std::int64_t rows_at_once = std::max<std::int64_t>(1, kTestRows / world_size);
   double correct1 = 0, correct5 = 0;
   // Every rank's next test rows go to all ranks; each finds neighbours among its own training images; the owner merges.
-  for (std::int64_t first = 0; first < longest; first += kTestRows) {
-    const std::int64_t rows = std::min(kTestRows, longest - first);
+  for (std::int64_t first = 0; first < longest; first += rows_at_once) {
+    const std::int64_t rows = std::min(rows_at_once, longest - first);
     const std::int64_t mine = std::clamp<std::int64_t>(test.local_samples() - first, 0, rows);
     std::vector<float> local(static_cast<std::size_t>(rows * test.width), 0.0F);
     std::copy_n(test.values.data() + std::min(first, test.local_samples()) * test.width, mine * test.width,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "barlow/nn/resnet.hpp"
@@ -21,9 +22,9 @@ struct EncoderOptions {
 /// A frozen backbone in evaluation mode.
 class Encoder {
  public:
-  /// Reads the weights on every rank; a run folder's or checkpoint's configuration replaces architecture, width, stem
-  /// and image size. @throws DataError, ConfigError.
-  Encoder(EncoderOptions options, const train::Runtime& runtime);
+  /// Rank 0 reads the weights for all, who might else find different checkpoints of a run that goes on; a run folder's
+  /// or checkpoint's configuration replaces architecture, width, stem and image size. Collective. @throws AgreedError
+  static std::unique_ptr<Encoder> load(EncoderOptions options, const train::Runtime& runtime);
   Encoder(const Encoder&) = delete;
   Encoder& operator=(const Encoder&) = delete;
 
@@ -42,6 +43,9 @@ class Encoder {
   void observe_statistics(ConstTensorView images);
 
  private:
+  /// Without weights.
+  Encoder(EncoderOptions options, const train::Runtime& runtime);
+  void read_weights();
   Activation forward(nn::Pass& pass, ConstTensorView images) const;
   nn::Pass make_pass(bool training);
   /// Bytes of activations that a pass of kBatch images needs.

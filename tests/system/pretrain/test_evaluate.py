@@ -4,8 +4,9 @@ import json
 import re
 import shutil
 
+import h5py
 import numpy as np
-from program import BARLOW, DATA, FOLDER, MODEL, MPIEXEC, command, make_images, run
+from program import BARLOW, BARLOW_DATA, DATA, FOLDER, MODEL, MPIEXEC, command, make_images, run
 
 TEST = FOLDER / "test.h5"
 PLAIN = ["--architecture", MODEL["architecture"], "--backbone-width", str(MODEL["backbone-width"]), "--stem", MODEL["stem"], "--image-size", str(MODEL["image-size"])]
@@ -92,6 +93,25 @@ def check_raw_pixels():
     assert abs(found["top1"] - expected) < 0.01, f"{found['top1']} by barlow, {expected} by the formula"
 
 
+def check_classes():
+    """Classes go by name: every test image is a training image, so its nearest neighbour has its class, whatever numbers the sets give them."""
+    with h5py.File(DATA) as file:
+        content, offsets, labels = file["bytes"][:], file["offsets"][:], file["labels"][:]
+    knn = ["--raw-pixels", "--image-size", "24", "--k", "1", "--quiet"]
+    result, sets = FOLDER / "classes.json", {}
+    for name, classes in ("all", {0: "ant", 1: "bee", 2: "cat"}), ("fewer", {1: "bee", 2: "cat"}), ("others", {0: "ant", 1: "dog"}):
+        for index, label in enumerate(labels):
+            if label in classes:
+                path = FOLDER / name / classes[label] / f"{index}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content[offsets[index]:offsets[index + 1]].tobytes())
+        sets[name] = FOLDER / f"{name}.h5"
+        run([BARLOW_DATA, "pack", FOLDER / name, "--output", sets[name]])
+    run([MPIEXEC, "-n", "2", BARLOW, "evaluate", "knn", "--train", sets["all"], "--test", sets["fewer"], *knn, "--json", result])
+    assert json.loads(result.read_text())["top1"] == 100, result.read_text()
+    assert "dog" in run([BARLOW, "evaluate", "knn", "--train", sets["all"], "--test", sets["others"], *knn], expect=2)
+
+
 def check_refusals(finished):
     cut = FOLDER / "cut.safetensors"
     cut.write_bytes((finished / "backbone.safetensors").read_bytes()[:5000])
@@ -124,6 +144,7 @@ def main():
     check_encoders(finished)
     check_damage(finished)
     check_raw_pixels()
+    check_classes()
     check_refusals(finished)
     check_report(finished, begun)
 
