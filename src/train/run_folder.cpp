@@ -7,8 +7,10 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
@@ -36,13 +38,22 @@ std::string first_line(const fs::path& path) {
 /// Some file systems lock nothing, Lustre without its mount option `flock` for one.
 bool is_without_locks(int code) { return code == ENOSYS || code == EOPNOTSUPP || code == ENOLCK; }
 
+/// Tries for a second: `barlow status` and `barlow stop` hold the lock for a moment when they look.
+bool try_lock(int file) {
+  for (int attempts = 20; flock(file, LOCK_EX | LOCK_NB) != 0; --attempts) {
+    if (errno != EWOULDBLOCK || attempts == 0) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return true;
+}
+
 }  // namespace
 
 RunLock::RunLock(const fs::path& run) {
   const fs::path path = run / "lock";
   file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (file_ < 0) throw ConfigError("--output: cannot write \"" + path.string() + "\": " + std::strerror(errno));
-  if (flock(file_, LOCK_EX | LOCK_NB) != 0) {
+  if (!try_lock(file_)) {
     const int code = errno;
     if (!is_without_locks(code)) {
       close(file_);

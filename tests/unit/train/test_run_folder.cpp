@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
@@ -39,6 +42,15 @@ TEST_CASE("a run folder has one job at a time") {
     CHECK_THROWS_AS(RunLock(folder.path), ConfigError);
   }
   CHECK_FALSE(RunLock::holder(folder.path).has_value());
+  CHECK_NOTHROW(RunLock(folder.path));
+
+  // Who looks holds the lock for a moment; a start waits for that.
+  const int look = open((folder.path / "lock").c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(flock(look, LOCK_SH | LOCK_NB) == 0);
+  std::jthread end([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    close(look);
+  });
   CHECK_NOTHROW(RunLock(folder.path));
 }
 
