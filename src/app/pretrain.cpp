@@ -26,8 +26,7 @@ struct Request {
 };
 
 void add_option(CLI::App& command, const std::string& flag, bool& value, const char* help) {
-  const std::string names = value ? "--" + flag + "{true},!--no-" + flag : "--" + flag + "{true}";
-  command.add_flag(names, value, help);
+  command.add_flag("--" + flag + "{true},!--no-" + flag, value, help);
 }
 
 template <class T>

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever the user can mend is refused with exit code 2 and one message that names it, on any number of ranks."""
+import subprocess
+
 import h5py
 from program import BATCH, DATA, FOLDER, command, make_images, run
 
@@ -51,7 +53,8 @@ def check_other_run():
     """A run goes on only as what it was begun as."""
     run(command(FOLDER / "begun", 0, stop_after_steps=1), expect=75)
     refused(command(FOLDER / "begun", 2, learning_rate_weights=0.5), "--learning-rate-weights")
-    refused(command(FOLDER / "begun", 0, projector="32-64"), "projector")
+    refused(command(FOLDER / "begun", 0, projector="32-64"), "--projector: was")
+    refused(command(FOLDER / "begun", 2, stem="small"), "--stem: was")
     make_images(FOLDER / "others.h5", images=60, seed=9)
     refused(command(FOLDER / "begun", 0, data=FOLDER / "others.h5"), "others.h5")
     run(command(FOLDER / "begun", 2, stop_after_steps=1), expect=75)  # another number of ranks is no contradiction
@@ -67,6 +70,8 @@ def check_configuration_file():
     assert strip(FOLDER / "from-file" / "config.toml") == strip(FOLDER / "run.toml")
     run(words[:-4] + ["--output", str(FOLDER / "wins"), "--seed", "7", "--stop-after-steps", "1"], expect=75)
     assert "seed = 7" in strip(FOLDER / "wins" / "config.toml")
+    words = command(FOLDER / "switched", 0, preset="cifar-resnet18", no_lars_clip=True, check_config=True)
+    assert "lars-clip = false" in subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout, "what a preset switches on"
 
 
 def check_corrupt_image():
