@@ -39,6 +39,8 @@ ConvPlans::Choice ConvPlans::choose(const ConvKey& key, void* x, void* w, void* 
       if (graph.name(plan) == *known && fits(plan)) return {std::move(graph), plan};
     }
   }
+  // What an earlier operation did wrong is not a plan's fault, and an exchange that still runs would slow some of them.
+  check(cudaDeviceSynchronize());
   int best = -1, tried = 0;
   float best_time = std::numeric_limits<float>::infinity();
   for (int plan = 0; plan < graph.num_plans() && tried < kCandidates; ++plan) {
@@ -78,6 +80,8 @@ float ConvPlans::milliseconds(const ConvGraph& graph, int plan, void* x, void* w
     }
   } catch (const DeviceError& error) {
     log::debug(std::string("a plan does not run: ") + error.what());
+    cudaGetLastError();              // a launch that was refused is over with that;
+    check(cudaDeviceSynchronize());  // a fault of the device is not
     return std::numeric_limits<float>::infinity();
   }
   return best;

@@ -21,7 +21,8 @@ struct CudaOptions {
 };
 
 /// Operations on one GPU, in the order of one stream: convolutions by cuDNN, matrix products by cuBLASLt, everything
-/// else by kernels of our own. Equal runs on one device with the same plans give the same bits.
+/// else by kernels of our own. With `deterministic`, equal runs on one device give the same bits; without, cuDNN may
+/// choose plans that add in any order, and others at the next start.
 class CudaBackend final : public Backend {
  public:
   explicit CudaBackend(const CudaOptions& options);
