@@ -21,6 +21,7 @@ Lars::Lars(nn::ParameterStore& store, Backend& backend, Collectives& collectives
 
 std::optional<std::string> Lars::measure(double loss_scale) {
   loss_scale_ = static_cast<float>(loss_scale);
+  gradient_norm_ = std::numeric_limits<double>::quiet_NaN();
   backend_.segment_norms(segments_, {.weight_decay = options_.weight_decay, .loss_scale = loss_scale_}, store_.values(),
                          store_.gradients(), norms_);
   for (std::size_t i = 0; i < segments_.size(); ++i) {

@@ -25,7 +25,7 @@ MemoryPlan plan_memory(const PretrainConfig& config, const RunPlan& plan, const 
   memory.step = TrainingStep::measure(config, plan.step, runtime.session.world_size());
   memory.workspace_bytes = runtime.backend.reserved_bytes();
   memory.batches_bytes =
-      static_cast<std::size_t>(plan.loader.queue_depth + 1) * plan.step.batch_bytes(config.image_size);
+      static_cast<std::size_t>(plan.loader.queue_depth + 2) * plan.step.batch_bytes(config.image_size);
   nn::ParameterLayout layout;
   const Model model(layout, config);
   memory.state_copy_bytes =

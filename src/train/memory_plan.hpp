@@ -10,9 +10,9 @@ namespace barlow::train {
 
 /// What a rank's memory is for, known before the first step.
 struct MemoryPlan {
-  TrainingStep::Memory step;         ///< of the device: parameters, activations, input, allocated with the TrainingStep
-  std::size_t workspace_bytes = 0;   ///< of the device: what the backend has taken for its libraries
-  std::size_t batches_bytes = 0;     ///< of the host: batches made ahead, and the one in use
+  TrainingStep::Memory step;        ///< of the device: parameters, activations, input, allocated with the TrainingStep
+  std::size_t workspace_bytes = 0;  ///< of the device: what the backend has taken for its libraries
+  std::size_t batches_bytes = 0;  ///< of the host: batches made ahead, the one on its way to the device, the one in use
   std::size_t state_copy_bytes = 0;  ///< of rank 0's host: for checkpoints
 
   std::size_t wanted_bytes() const { return step.total_bytes(); }

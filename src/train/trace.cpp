@@ -33,8 +33,9 @@ void Trace::record_forward(nn::Pass& pass, std::span<const std::int64_t> local_s
                                                        {static_cast<std::int64_t>(all.size() / sizeof(std::int64_t))}));
 }
 
-void Trace::record_gradients(const nn::ParameterStore& store, Backend& backend) {
+void Trace::record_gradients(const nn::ParameterStore& store, double loss_scale, Backend& backend) {
   write_parameters("/gradients/", store, backend, true);
+  if (file_) file_->write_attribute(group_, "loss_scale", loss_scale);
 }
 
 void Trace::end(const nn::ParameterStore& store, Backend& backend, const StepMetrics& metrics) {

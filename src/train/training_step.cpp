@@ -107,7 +107,7 @@ TrainingStep::Result TrainingStep::compute(const StepInput& batch, Trace* trace,
       return loss_terms_.view().data;
     });
   }
-  if (trace != nullptr) trace->record_gradients(gather_gradients(), backend_);
+  if (trace != nullptr) trace->record_gradients(gather_gradients(), loss_scale_.value, backend_);
 
   phase.next(Phase::kLars);
   std::array<double, 2> terms{};

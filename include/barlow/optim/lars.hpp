@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,7 +30,7 @@ class Lars {
   /// Measures the gradients, which are `loss_scale` times too large. Returns the name of the first tensor whose
   /// gradient or value is not finite, if any; waits for the device. Collective.
   std::optional<std::string> measure(double loss_scale = 1);
-  /// Euclidean norm of all gradients as measured, weight decay included.
+  /// Euclidean norm of all gradients as measured, weight decay included; NaN where one is not finite.
   double gradient_norm() const { return gradient_norm_; }
   /// One step in place, after measure(). Collective; asynchronous. After it the compute copy is whole on every rank.
   void step(Schedule::Rates rates);
@@ -43,7 +44,7 @@ class Lars {
   Buffer memory_;
   TensorView norms_;  ///< f64 [segments,2] on the device
   std::vector<double> host_norms_;
-  double gradient_norm_ = 0;
+  double gradient_norm_ = std::numeric_limits<double>::quiet_NaN();
   float loss_scale_ = 1;  ///< of the gradients that were measured
 };
 

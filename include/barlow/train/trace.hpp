@@ -29,7 +29,8 @@ class Trace {
   /// @param images [2b,S,S,3] and embeddings [2b,D] of this rank, in the compute type, view 1 first
   void record_forward(nn::Pass& pass, std::span<const std::int64_t> local_sample_ids, const Activation& images,
                       const Activation& embeddings);
-  void record_gradients(const nn::ParameterStore& store, Backend& backend);
+  /// @param loss_scale  by which the gradients are too large (fp16; else 1), written as an attribute of the step
+  void record_gradients(const nn::ParameterStore& store, double loss_scale, Backend& backend);
   void end(const nn::ParameterStore& store, Backend& backend, const StepMetrics& metrics);
   /// After the last step. @throws StorageError.
   void close();
