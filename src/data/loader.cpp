@@ -193,11 +193,10 @@ struct Loader::Impl {
     for (int attempt = 0;; ++attempt) {
       const std::int64_t candidate = (sample + attempt) % dataset.size();
       try {
-        dataset.read(candidate, workspace.bytes);
-        workspace.decoder.decode(workspace.bytes, dataset.info(candidate), workspace.image);
+        workspace.decoder.read(dataset, candidate, workspace.bytes, workspace.image);
         return;
       } catch (const DataError& error) {
-        const std::string what = dataset.describe(candidate) + ": " + error.what();
+        const std::string what = error.what();
         if (options.corrupt_policy == CorruptPolicy::kStop)
           throw DataError(what + "; --on-corrupt replace goes on without it");
         if (attempt == kMaxReplacements)
