@@ -15,6 +15,7 @@
 
 #include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
+#include "barlow/data/hdf5_access.hpp"
 #include "barlow/data/hdf5_structure.hpp"
 #include "hdf5_handle.hpp"
 
@@ -197,7 +198,7 @@ std::unique_ptr<Shard> open_shard(const std::filesystem::path& path, std::vector
     throw DataError(std::string(error.what()) +
                     "; wanted is what `barlow-data pack` wrote (an interrupted packing must be started again)");
   }
-  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  const Hdf5Handle access(make_hdf5_access(), H5Pclose);
   const Hdf5Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
   if (!file.is_valid()) refuse(path, "HDF5 cannot open it; pack the set again");
   shard->first = static_cast<std::int64_t>(infos.size());
