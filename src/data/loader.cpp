@@ -60,10 +60,20 @@ struct Loader::Impl {
   std::set<std::int64_t> warned;
   bool stopping = false;
   double waited_s = 0;
-  std::vector<std::jthread> threads;
+  std::vector<std::jthread> threads;  // the last member: they use all others
 
   Impl(const Dataset& set, Sampler order, const AugmentationOptions& views, const LoaderOptions& how, const Plan& what)
       : dataset(set), sampler(std::move(order)), augmentation(views), options(how), plan(what) {}
+  /// Lets the threads end, which then join: all of them, or those that were started before one could not be.
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    work.notify_all();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   std::size_t view_bytes() const {
     return static_cast<std::size_t>(augmentation.image_size) * static_cast<std::size_t>(augmentation.image_size) * 3;
@@ -233,14 +243,7 @@ Loader::Loader(const Dataset& dataset, Sampler sampler, const AugmentationOption
     impl_->threads.emplace_back([impl = impl_.get()] { impl->run_worker(); });
 }
 
-Loader::~Loader() {
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->stopping = true;
-  }
-  impl_->work.notify_all();
-  impl_->threads.clear();  // joins
-}
+Loader::~Loader() = default;
 
 Buffer allocate_host(std::size_t size_bytes) {
   return {::operator new(size_bytes), size_bytes, [](void* memory) noexcept { ::operator delete(memory); }};
