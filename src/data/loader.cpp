@@ -13,7 +13,6 @@
 
 #include "barlow/base/clock.hpp"
 #include "barlow/base/error.hpp"
-#include "barlow/base/log.hpp"
 #include "barlow/data/image_decoder.hpp"
 #include "barlow/data/view_plans.hpp"
 
@@ -228,7 +227,7 @@ struct Loader::Impl {
 
   void warn_once(std::int64_t sample, const std::string& what) {
     const std::lock_guard lock(mutex);
-    if (warned.insert(sample).second) log::warning(what + "; the next readable image stands in for it");
+    if (warned.insert(sample).second) options.warn(what + "; the next readable image stands in for it");
   }
 };
 

@@ -87,9 +87,9 @@ def check_corrupt_image():
     for ranks in (1, 3):
         trace = FOLDER / f"replaced-{ranks}.h5"
         errors = run(command(FOLDER / f"replaced-{ranks}", ranks, data=copy, on_corrupt="replace", epochs=1, trace=trace, trace_steps=4))
-        if ranks == 1:
-            warnings = [line for line in errors.splitlines() if "stands in" in line]
-            assert len(warnings) == 1 and warnings[0].count("sample 7 ") == 1, errors
+        warnings = [line for line in errors.splitlines() if "stands in" in line]
+        assert len(warnings) == 1 and warnings[0].count("sample 7 ") == 1, errors
+        assert ("[rank 2 of 3, " if ranks == 3 else "warning: \"corrupt.h5\"") in warnings[0], errors  # the last third of a batch
         with h5py.File(trace) as file:
             traces.append([(file[step]["sample_ids"][()].tolist(), file[step]["views"][()].tobytes()) for step in sorted(file)])
     assert traces[0] == traces[1], "ranks replace a corrupt image differently"
