@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <regex>
 #include <system_error>
 
 #include "barlow/base/error.hpp"
@@ -21,6 +22,18 @@ namespace {
 
 /// Where everything is written until it is complete.
 fs::path temporary_path(const fs::path& output) { return output.string() + ".partial"; }
+
+/// Where a set that is to be replaced waits until the new one has its place, unless both are single files.
+fs::path old_path(const fs::path& output) { return output.string() + ".old"; }
+
+/// The same place without a slash at its end, links or dots: a name can be put beside it.
+fs::path place_of(const fs::path& output) {
+  std::error_code code;
+  fs::path place = fs::absolute(output, code);
+  if (!code) place = fs::weakly_canonical(place, code);
+  if (code) throw DataError("--output \"" + output.string() + "\": " + code.message());
+  return place.has_filename() ? place : place.parent_path();
+}
 
 std::string shard_name(std::int64_t index, std::int64_t count) {
   return fmt::format("shard-{:05}-of-{:05}.h5", index, count);
@@ -43,21 +56,32 @@ class Cleanup {
   bool armed_;
 };
 
+/// Only what this program wrote may be replaced: --overwrite on a home folder must not delete it.
+void require_replaceable(const fs::path& output, bool becomes_folder) {
+  const std::regex shard("shard-[0-9]{5,}-of-[0-9]{5,}\\.h5");
+  const bool is_folder = fs::is_directory(output);
+  if (!is_folder && !data::is_shard(output))
+    throw DataError("\"" + output.string() + "\" is no shard; --overwrite replaces only data sets");
+  if (is_folder) {
+    for (const auto& entry : fs::directory_iterator(output)) {
+      const std::string name = entry.path().filename().string();
+      if (!std::regex_match(name, shard))
+        throw DataError("\"" + output.string() + "\" holds \"" + name +
+                        "\", which is no shard; --overwrite replaces only data sets");
+    }
+  }
+  if ((is_folder || becomes_folder) && fs::exists(old_path(output)))
+    throw DataError("\"" + old_path(output).string() + "\" is in the way of --overwrite; remove or rename it");
+}
+
 void prepare(const SetOptions& options, std::int64_t num_shards) {
   const fs::path& output = options.output;
   if (fs::exists(output)) {
     if (!options.overwrite)
       throw DataError("\"" + output.string() + "\" exists; choose another --output or add --overwrite");
-    // Only what this program wrote may be replaced: --overwrite on a home folder must not delete it.
-    if (fs::is_directory(output)) {
-      for (const auto& entry : fs::directory_iterator(output)) {
-        if (entry.path().extension() != ".h5")
-          throw DataError("\"" + output.string() + "\" holds \"" + entry.path().filename().string() +
-                          "\", which is no shard; --overwrite replaces only data sets");
-      }
-    }
+    require_replaceable(output, num_shards > 1);
   }
-  const fs::path folder = fs::absolute(output).parent_path();
+  const fs::path folder = output.parent_path();
   if (!fs::is_directory(folder)) throw DataError("\"" + folder.string() + "\": no such folder for the output");
   std::error_code code;
   fs::remove_all(temporary_path(output), code);  // of an interrupted packing
@@ -73,17 +97,18 @@ void sync_folder(const fs::path& folder) {
 }
 
 void publish(const fs::path& output) {
-  const fs::path temporary = temporary_path(output), old = output.string() + ".old";
+  const fs::path temporary = temporary_path(output), old = old_path(output);
   std::error_code code;
-  if (fs::is_directory(temporary)) sync_folder(temporary);
-  const bool replaces = fs::exists(output);
-  if (replaces) fs::rename(output, old, code);
+  const bool is_folder = fs::is_directory(temporary);
+  if (is_folder) sync_folder(temporary);
+  const bool moves_away = fs::exists(output) && (is_folder || fs::is_directory(output));
+  if (moves_away) fs::rename(output, old, code);
   if (!code) fs::rename(temporary, output, code);
   if (code)
-    throw StorageError("cannot rename \"" + temporary.string() + "\" to \"" + output.string() +
-                       "\": " + code.message());
-  if (replaces) fs::remove_all(old, code);
-  sync_folder(fs::absolute(output).parent_path());
+    throw StorageError("cannot rename the finished set \"" + temporary.string() + "\" to \"" + output.string() +
+                       "\": " + code.message() + "; rename it by hand");
+  if (moves_away) fs::remove_all(old, code);
+  sync_folder(output.parent_path());
 }
 
 struct Share {
@@ -132,8 +157,10 @@ std::string agree_on_fingerprint(const Share& share, const SetOptions& options, 
 
 }  // namespace
 
-SetSummary write_set(const SetOptions& options, std::int64_t count, const MakeSample& make, const MpiSession& session) {
+SetSummary write_set(const SetOptions& given, std::int64_t count, const MakeSample& make, const MpiSession& session) {
   SetSummary summary;
+  SetOptions options = given;
+  options.output = collectively(session, [&] { return place_of(given.output); });
   summary.num_shards = std::min(options.num_shards > 0 ? options.num_shards : session.world_size(), count);
   collectively(session, [&] {
     if (session.is_root()) prepare(options, summary.num_shards);
@@ -154,10 +181,10 @@ SetSummary write_set(const SetOptions& options, std::int64_t count, const MakeSa
                                 share.first_shard + static_cast<std::int64_t>(s), summary.num_shards});
     }
   });
+  cleanup.disarm();  // the set is complete, wherever it is
   collectively(session, [&] {
     if (session.is_root()) publish(options.output);
   });
-  cleanup.disarm();
   return summary;
 }
 

@@ -31,19 +31,15 @@ Findings verify_share(const data::Dataset& set, const MpiSession& session) {
   Progress progress("verifying", end - begin);
   for (std::int64_t i = begin; i < end; ++i) {
     const data::SampleInfo& info = set.info(i);
-    data::Digest digest{};
     try {
-      set.read(i, bytes);
-      digest = data::sample_digest(info, bytes);
-      decoder.decode(bytes, info, image);
+      decoder.read(set, i, bytes, image);
       if (image.width != info.width || image.height != info.height)
-        throw DataError(
-            fmt::format("decodes to {}x{}, described as {}x{}", image.width, image.height, info.width, info.height));
+        throw DataError(fmt::format("{}: decodes to {}x{}, described as {}x{}", set.describe(i), image.width,
+                                    image.height, info.width, info.height));
     } catch (const DataError& error) {
-      const std::string what = error.what();
-      const std::string where = set.describe(i);
-      findings.bad += (what.starts_with(where) ? what : where + ": " + what) + "\n";
+      findings.bad += std::string(error.what()) + "\n";
     }
+    const data::Digest digest = data::sample_digest(info, bytes);
     findings.digests.append(digest.begin(), digest.end());
     progress.advance(info.size_bytes);
   }

@@ -59,6 +59,7 @@ void configure(Level level, bool speaks) {
 void debug(std::string_view message) { write(spdlog::level::debug, "", message); }
 void info(std::string_view message) { write(spdlog::level::info, "", message); }
 void warning(std::string_view message) { write(spdlog::level::warn, "warning: ", message); }
+void lone_warning(std::string_view message) { write(spdlog::level::err, "warning: ", message); }
 void error(std::string_view message) { write(spdlog::level::err, "error: ", message); }
 
 void status_line(std::string_view text) {

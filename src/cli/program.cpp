@@ -2,8 +2,10 @@
 #include "barlow/cli/program.hpp"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 
 #include "barlow/base/log.hpp"
@@ -40,9 +42,20 @@ int fail_alone(const MpiSession& session, const std::string& what, int exit_code
   session.abort(exit_code);
 }
 
+/// A set has all its shards open, and the usual limit is 1024. Not without bound: where the system has none, a program
+/// started from here that closes every descriptor it could have would take minutes.
+void allow_many_open_files() {
+  constexpr rlim_t kEnough = 1 << 17;  // a set has 100,000 shards at most
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kEnough));
+  setrlimit(RLIMIT_NOFILE, &limit);  // where it fails, the limit stays as it was
+}
+
 }  // namespace
 
 int run_program(const Program& program, int argc, char** argv) {
+  allow_many_open_files();
   try {
     MpiSession session(&argc, &argv);
     log::configure(log::Level::kNormal, session.is_root());

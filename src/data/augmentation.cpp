@@ -51,6 +51,7 @@ void resize_and_crop(const Image& image, int shorter, int crop, Filter filter, A
   scratch.pixels = std::move(resized);
 }
 
+/// A hue of 0 is no step, as in torchvision's ColorJitter: its way through 8-bit HSV and back would change colours.
 void apply_jitter(const ViewRecipe& recipe, const Planes& planes) {
   for (const int step : recipe.jitter_order) {
     switch (step) {
@@ -64,7 +65,7 @@ void apply_jitter(const ViewRecipe& recipe, const Planes& planes) {
         adjust_saturation(planes, recipe.saturation);
         break;
       default:
-        adjust_hue(planes, recipe.hue);
+        if (recipe.hue != 0) adjust_hue(planes, recipe.hue);
         break;
     }
   }

@@ -15,6 +15,7 @@
 
 #include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
+#include "barlow/data/hdf5_access.hpp"
 #include "barlow/data/hdf5_structure.hpp"
 #include "hdf5_handle.hpp"
 
@@ -65,6 +66,11 @@ bool read_exactly(int descriptor, std::int64_t position, std::span<std::uint8_t>
   return true;
 }
 
+bool has_format(hid_t file) {
+  std::string format;
+  return read_attribute(file, "format", format) && format == shard::kFormat;
+}
+
 /// Reads the structure of one file into a Shard.
 class ShardReader {
  public:
@@ -92,9 +98,7 @@ class ShardReader {
   }
 
   void read_attributes() {
-    std::string format;
-    if (!read_attribute(file_, "format", format) || format != shard::kFormat)
-      refuse(shard_.path, "an HDF5 file, but not one that `barlow-data pack` wrote");
+    if (!has_format(file_)) refuse(shard_.path, "an HDF5 file, but not one that `barlow-data pack` wrote");
     std::int64_t version = 0, complete = 0;
     require(read_attribute(file_, "format_version", version), "format_version is missing");
     if (version != shard::kFormatVersion) {
@@ -185,6 +189,11 @@ class ShardReader {
   std::int64_t file_bytes_;
 };
 
+Hdf5Handle open_file(const std::filesystem::path& path) {
+  const Hdf5Handle access(make_hdf5_access(), H5Pclose);
+  return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose};
+}
+
 std::unique_ptr<Shard> open_shard(const std::filesystem::path& path, std::vector<SampleInfo>& infos) {
   const Hdf5Silence silence;
   auto shard = std::make_unique<Shard>(path);
@@ -197,8 +206,7 @@ std::unique_ptr<Shard> open_shard(const std::filesystem::path& path, std::vector
     throw DataError(std::string(error.what()) +
                     "; wanted is what `barlow-data pack` wrote (an interrupted packing must be started again)");
   }
-  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-  const Hdf5Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
+  const Hdf5Handle file = open_file(path);
   if (!file.is_valid()) refuse(path, "HDF5 cannot open it; pack the set again");
   shard->first = static_cast<std::int64_t>(infos.size());
   ShardReader(*shard, file, status.st_size).read(infos);
@@ -221,6 +229,17 @@ std::vector<std::filesystem::path> list_shards(const std::filesystem::path& path
 }
 
 }  // namespace
+
+bool is_shard(const std::filesystem::path& file) {
+  const Hdf5Silence silence;
+  try {
+    require_plain_hdf5(file);
+  } catch (const DataError&) {
+    return false;
+  }
+  const Hdf5Handle opened = open_file(file);
+  return opened.is_valid() && has_format(opened);
+}
 
 struct Dataset::Impl {
   std::filesystem::path path;

@@ -65,6 +65,15 @@ void ImageDecoder::decode(std::span<const std::uint8_t> bytes, const SampleInfo&
   refuse_unknown(bytes);
 }
 
+void ImageDecoder::read(const Dataset& dataset, std::int64_t index, std::vector<std::uint8_t>& bytes, Image& out) {
+  dataset.read(index, bytes);  // its errors name the sample already
+  try {
+    decode(bytes, dataset.info(index), out);
+  } catch (const DataError& error) {
+    throw DataError(dataset.describe(index) + ": " + error.what());
+  }
+}
+
 SampleInfo identify_image(std::span<const std::uint8_t> bytes) {
   if (begins_with(bytes, kJpegMagic)) return JpegDecoder().identify(bytes);
   if (begins_with(bytes, kPngMagic)) return identify_png(bytes);

@@ -13,7 +13,6 @@
 
 #include "barlow/base/clock.hpp"
 #include "barlow/base/error.hpp"
-#include "barlow/base/log.hpp"
 #include "barlow/data/image_decoder.hpp"
 #include "barlow/data/view_plans.hpp"
 
@@ -60,10 +59,20 @@ struct Loader::Impl {
   std::set<std::int64_t> warned;
   bool stopping = false;
   double waited_s = 0;
-  std::vector<std::jthread> threads;
+  std::vector<std::jthread> threads;  // the last member: they use all others
 
   Impl(const Dataset& set, Sampler order, const AugmentationOptions& views, const LoaderOptions& how, const Plan& what)
       : dataset(set), sampler(std::move(order)), augmentation(views), options(how), plan(what) {}
+  /// Lets the threads end, which then join: all of them, or those that were started before one could not be.
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    work.notify_all();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   std::size_t view_bytes() const {
     return static_cast<std::size_t>(augmentation.image_size) * static_cast<std::size_t>(augmentation.image_size) * 3;
@@ -193,11 +202,10 @@ struct Loader::Impl {
     for (int attempt = 0;; ++attempt) {
       const std::int64_t candidate = (sample + attempt) % dataset.size();
       try {
-        dataset.read(candidate, workspace.bytes);
-        workspace.decoder.decode(workspace.bytes, dataset.info(candidate), workspace.image);
+        workspace.decoder.read(dataset, candidate, workspace.bytes, workspace.image);
         return;
       } catch (const DataError& error) {
-        const std::string what = dataset.describe(candidate) + ": " + error.what();
+        const std::string what = error.what();
         if (options.corrupt_policy == CorruptPolicy::kStop)
           throw DataError(what + "; --on-corrupt replace goes on without it");
         if (attempt == kMaxReplacements)
@@ -219,7 +227,7 @@ struct Loader::Impl {
 
   void warn_once(std::int64_t sample, const std::string& what) {
     const std::lock_guard lock(mutex);
-    if (warned.insert(sample).second) log::warning(what + "; the next readable image stands in for it");
+    if (warned.insert(sample).second) options.warn(what + "; the next readable image stands in for it");
   }
 };
 
@@ -234,14 +242,7 @@ Loader::Loader(const Dataset& dataset, Sampler sampler, const AugmentationOption
     impl_->threads.emplace_back([impl = impl_.get()] { impl->run_worker(); });
 }
 
-Loader::~Loader() {
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->stopping = true;
-  }
-  impl_->work.notify_all();
-  impl_->threads.clear();  // joins
-}
+Loader::~Loader() = default;
 
 Buffer allocate_host(std::size_t size_bytes) {
   return {::operator new(size_bytes), size_bytes, [](void* memory) noexcept { ::operator delete(memory); }};

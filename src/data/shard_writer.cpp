@@ -13,6 +13,7 @@
 
 #include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
+#include "barlow/data/hdf5_access.hpp"
 #include "hdf5_handle.hpp"
 
 namespace barlow::data {
@@ -29,10 +30,9 @@ constexpr std::size_t kWriteBytes = std::size_t{4} << 20;
 /// Metadata and small data are packed without aggregation blocks: then the place of the first dataset's bytes does not
 /// depend on their number, and the pixels can be written before it is known.
 Hdf5Handle create_file(const std::filesystem::path& path) {
-  const Hdf5Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  const Hdf5Handle access(make_hdf5_access(), H5Pclose);
   H5Pset_meta_block_size(access, 0);
   H5Pset_small_data_block_size(access, 0);
-  H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST);  // the form that hdf5_structure.hpp passes
   errno = 0;
   Hdf5Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
   if (!file.is_valid()) fail(path, errno);

@@ -46,8 +46,11 @@ pixels::ViewPlan plan_view(const ViewRecipe& recipe, const Box& box, const Box& 
     plan.top = center.top;
   }
   if (recipe.jitter) {
-    for (const int number : recipe.jitter_order)
-      plan.steps[static_cast<std::size_t>(plan.num_steps++)] = color_step(recipe, number);
+    for (const int number : recipe.jitter_order) {
+      const auto step = color_step(recipe, number);
+      if (step.kind == pixels::ColorStep::Kind::kHue && recipe.hue == 0) continue;  // as data::apply
+      plan.steps[static_cast<std::size_t>(plan.num_steps++)] = step;
+    }
   }
   if (recipe.blur_sigma > 0) plan.blur = pixels::make_blur_box(recipe.blur_sigma);
   plan.flip = recipe.flip;

@@ -19,12 +19,7 @@ class ViewMaker {
       : dataset_(dataset), size_(static_cast<int>(image_size)) {}
 
   void make(std::int64_t sample, std::span<std::uint8_t> view) {
-    try {
-      dataset_.read(sample, bytes_);
-      decoder_.decode(bytes_, dataset_.info(sample), image_);
-    } catch (const DataError& error) {
-      throw DataError(dataset_.describe(sample) + ": " + error.what());
-    }
+    decoder_.read(dataset_, sample, bytes_, image_);
     if (image_.width == size_ && image_.height == size_) {
       std::copy(image_.pixels.begin(), image_.pixels.end(), view.begin());
     } else {

@@ -11,6 +11,7 @@
 
 #include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
+#include "barlow/data/hdf5_access.hpp"
 #include "barlow/data/hdf5_structure.hpp"
 #include "storage.hpp"
 
@@ -112,8 +113,7 @@ Hdf5File Hdf5File::create(const std::filesystem::path& path, std::uint64_t free_
   errno = 0;
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   H5Pset_userblock(creation, free_bytes);
-  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-  H5Pset_libver_bounds(access, H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST);  // the form that hdf5_structure.hpp passes
+  const Handle access(data::make_hdf5_access(), H5Pclose);
   const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, access);
   if (id < 0) fail_write(path, "create");
   return {path, id};
@@ -124,7 +124,8 @@ Hdf5File Hdf5File::open(const std::filesystem::path& path) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   if (!std::filesystem::exists(path)) fail_read(path, "no such file");
   data::require_plain_hdf5(path);  // before HDF5, which would believe it
-  const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+  const Handle access(data::make_hdf5_access(), H5Pclose);
+  const hid_t id = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access);
   if (id < 0) fail_read(path, "not a complete HDF5 file");
   return {path, id};
 }

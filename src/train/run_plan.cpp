@@ -9,6 +9,8 @@
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/cores.hpp"
 #include "barlow/base/error.hpp"
+#include "barlow/base/log.hpp"
+#include "barlow/comm/watchdog.hpp"
 
 namespace barlow::train {
 namespace {
@@ -107,6 +109,8 @@ RunPlan::RunPlan(const PretrainConfig& c, const data::Dataset& dataset, const Ru
     loader.image_bytes = step.image_bytes = data::room_per_image(dataset, static_cast<int>(c.image_size));
   loader.num_workers = choose_workers(c, runtime.session);
   loader.corrupt_policy = c.on_corrupt == "stop" ? data::CorruptPolicy::kStop : data::CorruptPolicy::kReplace;
+  const std::string who = runtime.session.world_size() > 1 ? name_of_rank(runtime.session) + " " : "";
+  loader.warn = [who](std::string_view message) { log::lone_warning(who + std::string(message)); };
 }
 
 }  // namespace barlow::train

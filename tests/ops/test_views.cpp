@@ -149,7 +149,7 @@ std::vector<Item> single_steps() {
       recipe.jitter = true;
       recipe.jitter_order = {step, (step + 1) % 4, (step + 2) % 4, (step + 3) % 4};
       (step == 0 ? recipe.brightness : step == 1 ? recipe.contrast : recipe.saturation) = factor;
-      recipe.hue = step == 3 ? static_cast<double>(factor) / 3 - 0.2 : 0;
+      recipe.hue = step == 3 ? static_cast<double>(factor) / 3 - 0.2 : 1e-9;  // not 0, which is no step
       recipes.push_back(recipe);
     }
   }
@@ -233,6 +233,24 @@ TEST_CASE("pixels that are a view stay as they are") {
   backend.copy_to_host(views, TensorView(result.data(), DType::kU8, shape));
   CHECK(std::equal(image.pixels.begin(), image.pixels.end(), result.begin()));
   CHECK(std::equal(image.pixels.begin(), image.pixels.end(), result.begin() + kSize * kSize * 3));
+}
+
+TEST_CASE("a jitter of nothing changes nothing") {
+  constexpr int kSize = 64;
+  auto options = data::AugmentationOptions::reference(kSize);
+  for (data::ViewOptions& view : options.views) {
+    view = {.crop = false, .flip = 0, .jitter = 1, .grey = 0, .blur = 0};
+    view.brightness = view.contrast = view.saturation = view.hue = 0;
+  }
+  for (int sample = 0; sample < 8; ++sample) {
+    Item item{random_image(kSize, kSize, 5), {}};
+    for (int view = 0; view < 2; ++view)
+      item.recipes[static_cast<std::size_t>(view)] = data::draw_recipe(options, 0, 0, sample, view, kSize, kSize);
+    Bytes expected = item.image.pixels;
+    expected.insert(expected.end(), item.image.pixels.begin(), item.image.pixels.end());
+    CHECK(difference(made_by_apply({item}, kSize), expected, 1, kSize) == "");
+    CHECK(difference(made_by_device({item}, kSize), expected, 1, kSize) == "");
+  }
 }
 
 TEST_CASE("plans that reach outside of the pixels are refused") {

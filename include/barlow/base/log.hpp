@@ -8,12 +8,14 @@ namespace barlow::log {
 
 enum class Level { kQuiet, kNormal, kVerbose };
 
-/// Sets what is shown; `speaks` is false on ranks that stay silent except for errors.
+/// Sets what is shown; `speaks` is false on ranks that stay silent except for errors and lone warnings.
 void configure(Level level, bool speaks);
 
 void debug(std::string_view message);
 void info(std::string_view message);
 void warning(std::string_view message);
+/// Of what one rank alone knows: shown by those that stay silent, too.
+void lone_warning(std::string_view message);
 void error(std::string_view message);
 
 /// One live line at the bottom of a terminal, replaced by the next call; nothing where standard error is not one.

@@ -24,6 +24,9 @@ struct SampleInfo {
   std::int64_t size_bytes;
 };
 
+/// True if the file says that it is a shard; it may be of another version, incomplete, or damaged further on.
+bool is_shard(const std::filesystem::path& file);
+
 /// A packed set of images (data_tools/FORMAT.md): one file, or a folder of shards, read-only. Samples are numbered
 /// 0..size()-1 over the shards in the order of their names. Const members may be called from any number of threads.
 class Dataset {

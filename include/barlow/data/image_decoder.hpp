@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "barlow/data/dataset.hpp"
 #include "barlow/data/image.hpp"
@@ -30,6 +31,8 @@ class ImageDecoder {
   /// @param out    receives the pixels; its memory is reused
   /// @throws DataError saying what the decoder found (truncated, corrupt, unsupported), without naming the sample.
   void decode(std::span<const std::uint8_t> bytes, const SampleInfo& info, Image& out);
+  /// Reads a sample of a set into `bytes` and decodes it. @throws DataError naming the sample.
+  void read(const Dataset& dataset, std::int64_t index, std::vector<std::uint8_t>& bytes, Image& out);
 
  private:
   struct Impl;

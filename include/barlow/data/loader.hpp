@@ -6,8 +6,10 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "barlow/base/log.hpp"
 #include "barlow/data/augmentation.hpp"
 #include "barlow/data/dataset.hpp"
 #include "barlow/data/sampler.hpp"
@@ -44,6 +46,8 @@ struct LoaderOptions {
   /// Memory of batches: where the device's copies are fast. Called by the thread that makes the loader and calls
   /// next().
   std::function<Buffer(std::size_t size_bytes)> allocate = allocate_host;
+  /// Says which image is replaced; called by any thread, one at a time.
+  std::function<void(std::string_view message)> warn = log::warning;
 };
 
 /// What image_bytes should be for a set of images: most batches fit.

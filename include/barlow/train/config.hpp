@@ -101,7 +101,7 @@ void for_each_field(Config& c, Visit&& visit) {
   visit("blur-sigma-max", c.blur_sigma_max, kRun, "largest blur in pixels");
   visit("solarize-1", c.solarize_1, kRun, "probability of solarisation at 128, view 1");
   visit("solarize-2", c.solarize_2, kRun, "probability of solarisation at 128, view 2");
-  visit("on-corrupt", c.on_corrupt, kRun, "stop, or replace an unreadable image by the next readable one");
+  visit("on-corrupt", c.on_corrupt, kStart, "stop, or replace an unreadable image by the next readable one");
   visit("seed", c.seed, kRun, "seed of weights, order and augmentation");
   visit("precision", c.precision, kRun,
         "auto (the best the device does well), fp32, tf32 (GPU), bf16 or fp16 (GPU, with dynamic loss scaling)");

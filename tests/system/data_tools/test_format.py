@@ -103,4 +103,10 @@ with h5py.File(FOLDER / "raw.h5") as f:
     centers = np.stack([colors[labels == c].mean(0) for c in range(3)])
     nearest = np.argmin(((colors[:, None] - centers) ** 2).sum(-1), 1)
     assert (nearest == labels).mean() > 0.8, nearest
+
+# More shards than files may usually be open at once.
+many = FOLDER / "many"
+run("synthesize", "--output", many, "--images", 80, "--classes", 2, "--size", "8x8", "--shards", 80, limit_files=64)
+assert json.loads(run("info", many, "--json", limit_files=64))["shards"] == 80
+run("verify", many, limit_files=64)
 print("format as FORMAT.md says")

@@ -127,6 +127,32 @@ run("pack", source, "--output", FOLDER / "bad.h5", "--format", "nonsense", expec
 assert "no such folder" in run("pack", source, "--output", FOLDER / "no" / "set.h5", expect=2)
 assert not (FOLDER / "bad.h5").exists() and not list(FOLDER.glob("*.partial*")), list(FOLDER.glob("*.partial*"))
 
+# --overwrite replaces data sets and nothing else, and says so before it packs; a slash at the output's end means nothing.
+def own(path):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    return path
+
+
+with h5py.File(FOLDER / "weights.h5", "w") as f:
+    f["weights"] = np.zeros(3)
+for output in FOLDER / "weights.h5", own(FOLDER / "notes.h5"), own(FOLDER / "results" / "run.h5").parent:
+    before = output.stat()
+    assert "no shard" in run("pack", source, "--output", output, "--overwrite", expect=2), output
+    assert output.stat().st_ino == before.st_ino and output.stat().st_mtime == before.st_mtime, output
+kept = own(FOLDER / "folder.h5.old")
+run("pack", source, "--output", FOLDER / "folder.h5", "--overwrite")
+assert kept.read_text() == "mine"
+run("pack", source, "--output", f"{FOLDER}/shards/", "--shards", 3)
+in_the_way = own(FOLDER / "shards.old" / "notes")
+assert "shards.old" in run("pack", source, "--output", FOLDER / "shards", "--shards", 2, "--overwrite", expect=2)
+assert in_the_way.read_text() == "mine" and info(FOLDER / "shards")["shards"] == 3
+shutil.rmtree(in_the_way.parent)
+for count in 2, 1, 3:
+    run("pack", source, "--output", FOLDER / "shards", "--shards", count, "--overwrite")
+    assert info(FOLDER / "shards")["shards"] == count and info(FOLDER / "shards")["fingerprint"] == reference["fingerprint"]
+assert not list(FOLDER.glob("shards?*")) and not list(FOLDER.glob("*.partial*")), list(FOLDER.iterdir())
+
 # No space (a file-size limit stands for it), then an interruption at a random moment: nothing that opens is left.
 flags = ["--images", 400, "--classes", 2, "--size", "100x100", "--encoding", "raw"]
 error = run("synthesize", "--output", FOLDER / "full.h5", *flags, limit_bytes=6 << 20, expect=1)

@@ -20,13 +20,15 @@ FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="barlow-data-test-"))
 atexit.register(shutil.rmtree, FOLDER, True)
 
 
-def run(*arguments, expect=0, ranks=0, limit_bytes=None):
+def run(*arguments, expect=0, ranks=0, limit_bytes=None, limit_files=None):
     """Runs barlow-data; its standard output, or standard error where a failure is expected."""
     command = [BARLOW_DATA, *map(str, arguments)]
     if ranks:
         command = [MPIEXEC, "-n", str(ranks), *command]
     if limit_bytes is not None:
         command = ["bash", "-c", f"ulimit -f {limit_bytes // 1024}; trap '' XFSZ; exec \"$@\"", "-", *command]
+    if limit_files is not None:
+        command = ["bash", "-c", f"ulimit -S -n {limit_files}; exec \"$@\"", "-", *command]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == expect, f"{command}\nreturned {result.returncode}, not {expect}\n{result.stdout}{result.stderr}"
     return result.stdout if expect == 0 else result.stderr

@@ -3,7 +3,7 @@
 import subprocess
 
 import h5py
-from program import BATCH, DATA, FOLDER, command, make_images, run
+from program import BARLOW, BATCH, DATA, FOLDER, command, make_images, run
 
 CASES = [  # flags, what the message must name
     ({"no_such_flag": 1}, "no-such-flag"),
@@ -38,6 +38,7 @@ def refused(words, naming):
     assert naming in errors, f"{shown}\nthe message does not name {naming}:\n{errors}"
     messages = [line for line in errors.splitlines() if "error:" in line]
     assert len(messages) == 1, f"{shown}\n{len(messages)} messages instead of one:\n{errors}"
+    return errors
 
 
 def check_flags():
@@ -82,14 +83,18 @@ def check_corrupt_image():
         blobs = file["bytes"]
         start, end = (int(value) for value in file["offsets"][7:9])
         blobs[start:end] = 0
-    refused(command(FOLDER / "stops", 2, data=copy), "sample 7")
+    run(command(FOLDER / "stops", 0, stop_after_steps=1), expect=75)
+    shown = [refused(command(FOLDER / "stops", 2, data=copy), "sample 7 ")]
+    run(command(FOLDER / "stops", 2, data=copy, on_corrupt="replace"))  # which is what the message advises
+    shown.append(run([BARLOW, "evaluate", "knn", "--raw-pixels", "--image-size", "12", "--train", copy, "--test", DATA], expect=2))
+    assert all(errors.count("sample 7 ") == 1 for errors in shown), shown
     traces = []
     for ranks in (1, 3):
         trace = FOLDER / f"replaced-{ranks}.h5"
         errors = run(command(FOLDER / f"replaced-{ranks}", ranks, data=copy, on_corrupt="replace", epochs=1, trace=trace, trace_steps=4))
-        if ranks == 1:
-            warnings = [line for line in errors.splitlines() if "stands in" in line]
-            assert len(warnings) == 1 and "sample 7 " in warnings[0], errors
+        warnings = [line for line in errors.splitlines() if "stands in" in line]
+        assert len(warnings) == 1 and warnings[0].count("sample 7 ") == 1, errors
+        assert ("[rank 2 of 3, " if ranks == 3 else "warning: \"corrupt.h5\"") in warnings[0], errors  # the last third of a batch
         with h5py.File(trace) as file:
             traces.append([(file[step]["sample_ids"][()].tolist(), file[step]["views"][()].tobytes()) for step in sorted(file)])
     assert traces[0] == traces[1], "ranks replace a corrupt image differently"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -204,6 +205,16 @@ TEST_CASE("A changed byte is found when its sample is read") {
   std::vector<std::uint8_t> bytes;
   CHECK_NOTHROW(set.read(4, bytes));
   CHECK_THROWS_WITH(set.read(5, bytes), contains("name/5") && contains("checksum"));
+}
+
+TEST_CASE("A file that another program has locked is written and read") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path / "set.h5";
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  REQUIRE(flock(descriptor, LOCK_EX | LOCK_NB) == 0);  // as HDF5 does
+  write_set(path, 4, 1);
+  CHECK(Dataset::open(path).size() == 4);
+  close(descriptor);
 }
 
 TEST_CASE("A cut or foreign file is refused") {

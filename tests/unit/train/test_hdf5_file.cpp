@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <hdf5.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -62,6 +64,18 @@ TEST_CASE("a flipped byte and a missing file are errors of the file") {
   CHECK_THROWS_AS(Hdf5File::open(path).read("values", TensorView(values.data(), DType::kF32, {1000})), DataError);
   CHECK_THROWS_AS(Hdf5File::open(folder.path / "none.h5"), DataError);
   CHECK_THROWS_AS(Hdf5File::create(folder.path / "none" / "a.h5"), StorageError);
+}
+
+TEST_CASE("a file that another program has locked is written and read") {
+  const TemporaryFolder folder;
+  const auto path = folder.path / "a.h5";
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  REQUIRE(flock(descriptor, LOCK_EX | LOCK_NB) == 0);  // as HDF5 does
+  Hdf5File file = Hdf5File::create(path);
+  file.write_attribute("/", "step", std::int64_t{42});
+  file.close();
+  CHECK(Hdf5File::open(path).read_int("/", "step") == 42);
+  close(descriptor);
 }
 
 TEST_CASE("an attribute of many values is not written over one") {
