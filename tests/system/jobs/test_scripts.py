@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tests/run.sh and jobs/quickstart.sh in a project of stand-ins: what they make of what is there and what is missing.
+
+test_scripts.py PROJECT
+"""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+PROJECT = pathlib.Path(sys.argv[1])
+FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="barlow-scripts-"))
+PROGRAMS = FOLDER / "programs"  # all of PATH, so that nothing of this machine is found
+LOG = FOLDER / "log"
+SYSTEM = ("awk", "basename", "bash", "cat", "dirname", "grep", "head", "mkdir", "mktemp", "nproc", "realpath", "rm", "sed", "tr")
+
+
+def write_program(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/usr/bin/env bash\n{text}\n")
+    path.chmod(0o755)
+
+
+def make_project():
+    for name in ("tests/run.sh", "jobs/quickstart.sh", "jobs/fashion_mnist.toml", "jobs/lib/packages.sh", "jobs/lib/recipe.sh"):
+        (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / name, FOLDER / name)
+    PROGRAMS.mkdir()
+    for name in SYSTEM:
+        (PROGRAMS / name).symlink_to(shutil.which(name))
+
+
+def run(script, *arguments, expect=0, **environment):
+    """A script of the project of stand-ins; what it said and their log."""
+    LOG.write_text("")
+    result = subprocess.run([PROGRAMS / "bash", FOLDER / script, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False,
+                            env={"PATH": str(PROGRAMS), "LOG": str(LOG), **environment})
+    assert result.returncode == expect, f"{script} returned {result.returncode}, not {expect}\n{result.stdout}{result.stderr}{LOG.read_text()}"
+    return result.stdout + result.stderr, LOG.read_text()
+
+
+def check_count():
+    """Libraries that the CUDA flavour lacks are a test that is skipped, and other errors of its configuration are errors."""
+    write_program(PROGRAMS / "nvcc", "")
+    write_program(FOLDER / "jobs/lib/cudnn_frontend.sh", "")
+    write_program(PROGRAMS / "ctest", """echo '<testsuite tests="5" failures="0" disabled="0" skipped="1">' >"${@: -1}" """)
+    write_program(FOLDER / "bench/on-gpu.sh", "")
+    (FOLDER / "build").mkdir()
+    write_program(PROGRAMS / "cmake", """echo "cmake $*" >>"$LOG"
+        if [ "$2" = cuda-release ]; then
+          echo "-- $CUDA"
+          [ "$CUDA" != error ]
+        fi""")
+    off = "CUDA flavour: off; not found: CUDNN (set CUDNN_ROOT), NCCL (set NCCL_ROOT)"
+    said, log = run("tests/run.sh", "--no-install", CUDA=off)
+    assert off in said and said.endswith("8 passed, 0 failed, 4 skipped\n") and "--build --preset cuda-release" not in log, said + log
+    said, log = run("tests/run.sh", "--no-install", CUDA="CUDA flavour: on")
+    assert said.endswith("13 passed, 0 failed, 4 skipped\n") and "--build --preset cuda-release" in log, said + log
+    said, log = run("tests/run.sh", "--no-install", CUDA="error", expect=1)
+    assert "passed" not in said and "--build --preset cuda-release" not in log, said + log
+
+
+def check_presets():
+    """What a script sets for its own build, each preset sets again: CMake's cache would keep it for the next."""
+    presets = json.loads((PROJECT / "CMakePresets.json").read_text())["configurePresets"]
+    base = next(preset for preset in presets if preset["name"] == "base")
+    options = set(re.findall(r"-D(BARLOW_BUILD_\w+)=OFF", (PROJECT / "jobs/quickstart.sh").read_text()))
+    assert options and all(base["cacheVariables"][option] == "ON" for option in options), options
+
+
+try:
+    make_project()
+    for check in check_count, check_presets:
+        check()
+        print(check.__name__, flush=True)
+finally:
+    shutil.rmtree(FOLDER, ignore_errors=True)
