@@ -59,8 +59,8 @@ unset LC_ALL
 export LC_NUMERIC=C # 2.4 is not 2,4 to any program below
 # Root in a container is common; Open MPI wants to hear it twice.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-launch=(mpirun -np "$ranks")
-if [ "$ranks" -gt "$(nproc)" ]; then launch+=(--oversubscribe --bind-to none); fi
+# Open MPI has a slot per core, not per thread, and binds one rank or two to a core each; barlow shares the cores out itself.
+launch=(mpirun --oversubscribe --bind-to none -np "$ranks")
 started=$SECONDS
 
 say "Data"

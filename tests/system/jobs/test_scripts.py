@@ -71,9 +71,35 @@ def check_presets():
     assert options and all(base["cacheVariables"][option] == "ON" for option in options), options
 
 
+def check_quickstart():
+    images = FOLDER / "images"
+    for part in "train", "test":
+        (images / part).mkdir(parents=True)
+    programs = FOLDER / "build/cpu-release/bin"
+    write_program(PROGRAMS / "mpirun", """echo "mpirun $*" >>"$LOG"
+        while [[ $1 == -* ]]; do case $1 in -np | --bind-to) shift 2 ;; *) shift ;; esac; done
+        exec "$@" """)
+    write_program(programs / "barlow-data", """case $1 in
+          pack) while [ "$1" != --output ]; do shift; done; echo packed >"$2" ;;
+          info) echo '{"images": 100, "width": [28, 28]}' ;;
+        esac""")
+    write_program(programs / "barlow", """while [ $# -gt 0 ]; do
+          case $1 in
+            --output) mkdir -p "$2"; echo 'epochs = 1' >"$2/config.toml"; echo '{"images_per_second":10}' >"$2/metrics.jsonl" ;;
+            --json) printf '"top1": %s\n' 50 60 >"$2" ;;
+          esac
+          shift
+        done""")
+    start = "jobs/quickstart.sh", "--no-install", "--data", images, "--output", FOLDER / "mine"
+    said, log = run(*start)
+    assert "50.00%" in said and "60.00%" in said, said
+    lines = [line for line in log.splitlines() if line.startswith("mpirun ")]
+    assert len(lines) == 7 and all(line.startswith("mpirun --oversubscribe --bind-to none -np 2 ") for line in lines), log
+
+
 try:
     make_project()
-    for check in check_count, check_presets:
+    for check in check_count, check_presets, check_quickstart:
         check()
         print(check.__name__, flush=True)
 finally:
