@@ -36,6 +36,14 @@ done
 [ -z "$images" ] || images=$(realpath "$images")
 cd "$(dirname "$0")/.."
 case $output in runs/quickstart | /*) ;; *) output=$here/$output ;; esac
+train=$output/train.h5 test=$output/test.h5
+sample=/usr/share/datasets/fashion-mnist
+from=${images:-$sample}
+# What was packed and trained from other images would pass for these images' result.
+if [ -e "$train" ]; then
+  made_from=$(cat "$output/source" 2>/dev/null || echo "unknown images")
+  [ "$made_from" = "$from" ] || refuse "$output holds what was made from $made_from, not from $from: give another --output"
+fi
 # shellcheck source=jobs/lib/packages.sh
 source jobs/lib/packages.sh
 # shellcheck source=jobs/lib/recipe.sh
@@ -64,10 +72,9 @@ launch=(mpirun --oversubscribe --bind-to none -np "$ranks")
 started=$SECONDS
 
 say "Data"
-train=$output/train.h5 test=$output/test.h5
+[ -d "$from" ] || refuse "$sample is missing: install dataset-fashion-mnist, or give --data FOLDER"
+printf '%s\n' "$from" >"$output/source"
 if [ -z "$images" ]; then
-  sample=/usr/share/datasets/fashion-mnist
-  [ -d $sample ] || refuse "$sample is missing: install dataset-fashion-mnist, or give --data FOLDER"
   [ -e "$train" ] || "$pack" pack $sample --output "$train"
   [ -e "$test" ] || "$pack" pack $sample/t10k-images-idx3-ubyte.gz --output "$test"
   sample_recipe

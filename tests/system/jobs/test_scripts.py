@@ -95,6 +95,13 @@ def check_quickstart():
     assert "50.00%" in said and "60.00%" in said, said
     lines = [line for line in log.splitlines() if line.startswith("mpirun ")]
     assert len(lines) == 7 and all(line.startswith("mpirun --oversubscribe --bind-to none -np 2 ") for line in lines), log
+    run(*start)  # goes on
+    other = FOLDER / "other"
+    other.mkdir()
+    words = "--data", other, "--output", FOLDER / "mine"
+    said, log = run("jobs/quickstart.sh", "--no-install", *words, expect=2)
+    assert f"made from {images}, not from {other}: give another --output" in said and not log, said + log
+    run("jobs/quickstart.sh", "--no-install", "--output", FOLDER / "mine", expect=2)  # Fashion-MNIST
 
 
 try:
