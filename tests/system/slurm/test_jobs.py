@@ -9,7 +9,8 @@ import signal
 
 import h5py
 
-from cluster import BINARIES, FOLDER, IMAGES, STEPS, await_steps, make_images, output, pretrain, ranks, require_goes_on, require_same, run_checks, said, steps, submit, weights, write_site
+from cluster import (BINARIES, FOLDER, IMAGES, STEPS, STEPS_PER_EPOCH, await_steps, make_images, output, pretrain, ranks, require_goes_on, require_same, run_checks,
+                     said, steps, submit, weights, write_site)
 
 SHAPE = 2, 2
 WHOLE = FOLDER / "whole"
@@ -17,7 +18,7 @@ MANY = FOLDER / "many.h5"  # an epoch that does not end
 
 
 def check_pack():
-    source, images, number = FOLDER / "source.h5", FOLDER / "images", 53
+    source, images, number = FOLDER / "source.h5", FOLDER / "images", STEPS_PER_EPOCH * 12 + 5
     output(f"{BINARIES}/barlow-data", "synthesize", "--output", source, "--images", number, "--classes", 3, "--size", "40x32")
     with h5py.File(source) as file:
         content, offsets = file["bytes"][:], file["offsets"][:]

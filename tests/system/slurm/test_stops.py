@@ -89,9 +89,9 @@ def check_chain():
 def check_array():
     """Of an array, the job that carries the array's own number comes again alone; the other point stays as it is."""
     grid, images = FOLDER / "grid", FOLDER / "more.h5"
-    make_images(images, 209)  # 17 steps; neighbours are looked for among 200
+    make_images(images, 209)  # 17 steps an epoch; neighbours are looked for among 200
     array = submit("ablation", SHAPE, ["--train", images, "--test", images, "--output", grid, "--width", "32,48", "--layers", 2, "--batch-size", 12,
-                                       "--", *NETWORK, "--epochs", 1], "--array", "0-1%1", "--output", FOLDER / "point-%a.log")
+                                       "--", *NETWORK, "--epochs", 3], "--array", "0-1%1", "--output", FOLDER / "point-%a.log")
     first, second = (Job(f"{array.number}_{index}", FOLDER / f"point-{index}.log") for index in (0, 1))
     first.complete()
     assert second.field("JobId") == array.number, second.describe()
