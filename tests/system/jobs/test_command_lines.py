@@ -126,6 +126,11 @@ def check_ablation():
     second = {"SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "1"}
     log = submit("ablation", *grid, expect=75, STUB_CODE="75", SLURM_ARRAY_TASK_COUNT="6", **second)[1]
     assert "scontrol requeue 17_1\n" in log and "evaluate" not in log, log  # 17 would be the whole array, points that are done included
+    trained = {"STUB_SAVES": str(FOLDER / "grid" / "lambd0.02-width16-layers2-batch12"), "SLURM_ARRAY_TASK_COUNT": "6", **second}
+    assert "scontrol requeue 17_1\n" in submit("ablation", *grid, expect=75, STUB_EVALUATION="138", **trained)[1], "SLURM's signal in an evaluation"
+    assert "scontrol" not in submit("ablation", *grid, expect=1, STUB_EVALUATION="1", **trained)[1]
+    log = submit("ablation", *grid, expect=138, STUB_EVALUATION="138", SLURM_ARRAY_TASK_COUNT="6", **second)[1]
+    assert "scontrol" not in log, log  # the evaluation had the whole job
     log = submit("ablation", *grid, expect=75, STUB_CODE="75", SLURM_ARRAY_TASK_COUNT="1", BARLOW_SITE=site("BARLOW_AGAIN=chain"), **second)[1]
     assert "--dependency=afterany:17_1 " in log and "--array=1 " in log, log
 
