@@ -3,6 +3,8 @@
 # What the job scripts share. Sourced by them, from BARLOW_HOME: SLURM runs a copy of the script from elsewhere.
 # A script may set barlow_preset (whose programs) and barlow_srun (more options of srun) before.
 
+unset LC_ALL
+export LC_NUMERIC=C # 2.4 is not 2,4 to any program below
 export BARLOW_HOME # a job that this one submits has another folder of submission
 
 # Words before every program, such as a container's; a site file may set it.

@@ -42,6 +42,7 @@ def check_pretrain():
         said, log = submit(script, *PRETRAIN, **extra)
         assert "epochs = 3" in said and "--mpi=pmix --kill-on-bad-exit=0 --wait=60 --cpu-bind=cores" in log, said + log
         assert "fence ring\n" in log and "fence tree\n" in submit(script, *PRETRAIN, BARLOW_SITE=site("SLURM_PMIX_FENCE=tree"), **extra)[1], log
+        assert "numbers C\n" in submit(script, *PRETRAIN, LC_ALL="de_DE.UTF-8", LC_NUMERIC="de_DE.UTF-8", **extra)[1], "where 0.5 is 0,5"
         assert "n[1-2]" in said and "scontrol" not in log and "sbatch" not in log, said + log
         assert "scontrol requeue 17" in submit(script, *PRETRAIN, expect=75, STUB_CODE="75", **extra)[1]
         for code in 1, 2, 137:
