@@ -21,6 +21,6 @@ int main(int argc, char** argv) {
                            .summary = "Packs images into HDF5 for `barlow`, and looks after them.",
                            .hint = "Under mpirun the ranks share the work.",
                            .commands = kCommands,
-                           .version = [] { return std::string("barlow-data " BARLOW_VERSION "\n"); }},
+                           .version = [] { return "barlow-data " + cli::version_and_commit() + "\n"; }},
                           argc, argv);
 }

@@ -23,7 +23,7 @@ constexpr cli::Command kCommands[] = {
 };
 
 std::string version() {
-  return fmt::format("barlow {} ({})\n{}{}", BARLOW_VERSION, BARLOW_COMMIT, backend_library_versions(),
+  return fmt::format("barlow {}\n{}{}", cli::version_and_commit(), backend_library_versions(),
                      collectives_library_versions());
 }
 
