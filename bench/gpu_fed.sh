@@ -5,6 +5,8 @@
 set -euo pipefail
 result=$(realpath -m "$2")
 cd "$1"
+rm -f "$result"
+rm -rf fed-device fed-cpu # a finished run would not be measured again
 [ -f photos.h5 ] || barlow-data synthesize --output photos.h5 --images 4096 --classes 16 --size 500x375
 for side in device cpu; do
   barlow pretrain --data photos.h5 --output "fed-$side" --batch-size 256 --epochs 4 --warmup-epochs 1 --device cuda --augment-on $side \

@@ -10,12 +10,13 @@ cd "$(dirname "$0")/.." || exit 1
 rehearse=no
 [ "${1:-}" != --rehearse ] || rehearse=yes
 OUT=${OUT:-build/on-gpu}
-PROGRAMS=${PROGRAMS:-build/cuda-release}
+PROGRAMS=$(realpath -m "${PROGRAMS:-build/cuda-release}")
 mkdir -p "$OUT"
+rm -f "$OUT"/*.jsonl "$OUT/result.json" # of an earlier run, maybe of another commit
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 read -ra run <<<"${RUN:-}"
-export PATH="$PWD/$PROGRAMS/bin:$PWD/$PROGRAMS/tests:$PATH"
+export PATH="$PROGRAMS/bin:$PROGRAMS/tests:$PATH"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_hwloc_base_binding_policy=none BARLOW_CACHE="$work/cache" BARLOW_TEST_DEVICE=cuda
 passed=0 failed=0 skipped=0

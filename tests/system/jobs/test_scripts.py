@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tests/run.sh and jobs/quickstart.sh in a project of stand-ins: what they make of what is there and what is missing.
+"""tests/run.sh, jobs/quickstart.sh and bench/on-gpu.sh in a project of stand-ins: what they make of what is there and what is missing.
 
 test_scripts.py PROJECT
 """
@@ -15,7 +15,7 @@ PROJECT = pathlib.Path(sys.argv[1])
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="barlow-scripts-"))
 PROGRAMS = FOLDER / "programs"  # all of PATH, so that nothing of this machine is found
 LOG = FOLDER / "log"
-SYSTEM = ("awk", "basename", "bash", "cat", "dirname", "grep", "head", "mkdir", "mktemp", "nproc", "realpath", "rm", "sed", "tr")
+SYSTEM = ("awk", "basename", "bash", "cat", "dirname", "grep", "head", "mkdir", "mktemp", "nproc", "realpath", "rm", "sed", "tee", "timeout", "tr")
 
 
 def write_program(path, text):
@@ -77,7 +77,7 @@ def check_quickstart():
         (images / part).mkdir(parents=True)
     programs = FOLDER / "build/cpu-release/bin"
     write_program(PROGRAMS / "mpirun", """echo "mpirun $*" >>"$LOG"
-        while [[ $1 == -* ]]; do case $1 in -np | --bind-to) shift 2 ;; *) shift ;; esac; done
+        while [[ $1 == -* ]]; do case $1 in -n | -np | --bind-to) shift 2 ;; *) shift ;; esac; done
         exec "$@" """)
     write_program(programs / "barlow-data", """case $1 in
           pack) while [ "$1" != --output ]; do shift; done; echo packed >"$2" ;;
@@ -104,9 +104,23 @@ def check_quickstart():
     run("jobs/quickstart.sh", "--no-install", "--output", FOLDER / "mine", expect=2)  # Fashion-MNIST
 
 
+def check_bench():
+    """The programs may be anywhere, and results of an earlier run are not taken for this one's."""
+    shutil.copy(PROJECT / "bench/on-gpu.sh", FOLDER / "bench/on-gpu.sh")
+    for name in "op_parity", "op_gradients", "op_contract", "op_views", "gpu_step", "gpu_replay":
+        write_program(FOLDER / f"elsewhere/tests/test_{name}", 'echo "$0" >>"$LOG"; exit 77')
+    results = FOLDER / "results"
+    results.mkdir()
+    for name in "step.jsonl", "fed.jsonl", "result.json":
+        (results / name).write_text("{}\n")
+    said, log = run("bench/on-gpu.sh", "--rehearse", PROGRAMS=str(FOLDER / "elsewhere"), OUT=str(results))
+    assert " 0 failed, " in said and f"{FOLDER}/elsewhere/tests/test_op_parity\n" in log, said + log
+    assert [path.name for path in results.iterdir()] == ["log.txt"], list(results.iterdir())
+
+
 try:
     make_project()
-    for check in check_count, check_presets, check_quickstart:
+    for check in check_count, check_presets, check_quickstart, check_bench:
         check()
         print(check.__name__, flush=True)
 finally:
