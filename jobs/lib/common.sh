@@ -7,8 +7,8 @@ unset LC_ALL
 export LC_NUMERIC=C # 2.4 is not 2,4 to any program below
 export BARLOW_HOME # a job that this one submits has another folder of submission
 
-# Words before every program, such as a container's; a site file may set it.
-barlow_wrap=()
+# Words before every program, such as a container's; a site file may set it, and more options of sbatch for a job that follows another.
+barlow_wrap=() barlow_sbatch=()
 # Names of modules, partitions and interfaces are a site's: BARLOW_SITE is a file of jobs/site or one of your own.
 if [ -n "${BARLOW_SITE:-}" ]; then
   set +u # modules' shell functions are not all written for it
@@ -102,14 +102,26 @@ barlow_chained=(nodes:SLURM_JOB_NUM_NODES ntasks:SLURM_NTASKS ntasks-per-node:SL
   gpus-per-node:SLURM_GPUS_ON_NODE mem:SLURM_MEM_PER_NODE mem-per-cpu:SLURM_MEM_PER_CPU partition:SLURM_JOB_PARTITION
   account:SLURM_JOB_ACCOUNT qos:SLURM_JOB_QOS array:SLURM_ARRAY_TASK_ID)
 
-# chain JOB ARGUMENT... : the same job again, after this one; what was asked of sbatch on its command line has to be asked again.
+# asked JOB FORMAT : what squeue says of a job, or nothing.
+asked() {
+  local answer
+  answer=$(squeue --noheader --jobs="$1" --format="$2")
+  if [ "$answer" != "(null)" ]; then printf '%s\n' "$answer"; fi
+}
+
+# chain JOB ARGUMENT... : the same job again, after this one; what was asked of sbatch on its command line has to be asked again. SLURM does
+# not tell a job of all of it: the site's barlow_sbatch is the rest, and comes last, so it also wins.
 chain() {
-  local job=$1 again=() option name
+  local job=$1 again=() option name value
   shift
-  again=(--dependency="afterany:$job" --job-name="$SLURM_JOB_NAME" --time="$(squeue --noheader --jobs="$job" --format=%l)")
+  again=(--dependency="afterany:$job" --job-name="$SLURM_JOB_NAME" --time="$(asked "$job" %l)")
+  for option in constraint:%f reservation:%v; do
+    value=$(asked "$job" "${option#*:}")
+    if [ -n "$value" ]; then again+=("--${option%%:*}=$value"); fi
+  done
   for option in "${barlow_chained[@]}"; do
     name=${option#*:}
     if [ -n "${!name:-}" ]; then again+=("--${option%%:*}=${!name}"); fi
   done
-  sbatch "${again[@]}" "$BARLOW_HOME/jobs/${barlow_script:?}.sbatch" "$@"
+  sbatch "${again[@]}" "${barlow_sbatch[@]}" "$BARLOW_HOME/jobs/${barlow_script:?}.sbatch" "$@"
 }

@@ -54,10 +54,16 @@ def check_pretrain():
         for words in ("sbatch --dependency=afterany:17 ", "--nodes=2", "--ntasks=4", "--time=12:00:00", "--cpus-per-task=8", "--partition=main",
                       f"jobs/{script}.sbatch --data d.h5"):
             assert words in chained, f"{words}: {chained}"
-        assert "--ntasks-per-node" not in chained and "--mem" not in chained, chained
-        asked = {"SLURM_NTASKS_PER_NODE": "2", "SLURM_MEM_PER_NODE": "4000", "SLURM_JOB_QOS": "long", "SLURM_NTASKS": ""}
+        for word in "--ntasks-per-node", "--mem", "--constraint", "--reservation", "null":
+            assert word not in chained, chained
+        asked = {"SLURM_NTASKS_PER_NODE": "2", "SLURM_MEM_PER_NODE": "4000", "SLURM_JOB_QOS": "long", "SLURM_NTASKS": "", "STUB_FEATURES": "zen5|zen4",
+                 "STUB_RESERVATION": "course"}
         chained = submit(script, *PRETRAIN, expect=75, STUB_CODE="75", BARLOW_SITE=site("BARLOW_AGAIN=chain"), **asked, **extra)[1]
         assert "--ntasks-per-node=2" in chained and "--mem=4000" in chained and "--qos=long" in chained and "--ntasks=" not in chained, chained
+        assert "--constraint=zen5|zen4 --reservation=course " in chained, chained
+        rest = site("BARLOW_AGAIN=chain\nbarlow_sbatch=(--signal=USR1@60 --gpus-per-node=h100:4)")
+        chained = submit(script, *PRETRAIN, expect=75, STUB_CODE="75", BARLOW_SITE=rest, **extra)[1]
+        assert f"--partition=main --signal=USR1@60 --gpus-per-node=h100:4 {PROJECT}/jobs/" in chained, chained
         quiet = submit(script, *PRETRAIN, expect=75, STUB_CODE="75", BARLOW_SITE=site("BARLOW_AGAIN=no"), **extra)[1]
         assert "scontrol" not in quiet and "sbatch" not in quiet, quiet
         assert "--no-such-flag" in submit(script, *PRETRAIN, "--no-such-flag", expect=2, **extra)[0]

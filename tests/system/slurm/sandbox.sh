@@ -68,7 +68,7 @@ MailProg=/bin/true
 KillWait=10
 SlurmdTimeout=10
 ReturnToService=2
-NodeName=n[1-$last] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + last))] CPUs=4 RealMemory=4000 State=UNKNOWN
+NodeName=n[1-$last] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + last))] CPUs=4 RealMemory=4000 Feature=simulated State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
   # slurmd looks for cgroups, whatever else is said; asked which sort there is, it would end where there is none.

@@ -72,14 +72,14 @@ def check_chain():
     """BARLOW_AGAIN=chain: a following job with what was asked for the first goes on when that has ended."""
     run = FOLDER / "chained"
     write_site("BARLOW_AGAIN=chain")
-    first = submit("pretrain_cpu", SHAPE, pretrain(run), "--job-name", "links", "--mem", 100)
+    first = submit("pretrain_cpu", SHAPE, pretrain(run), "--job-name", "links", "--mem", 100, "--constraint", "simulated")
     await_steps(run, first)
     output("scancel", "--signal=USR1", first.number)
     assert first.end() == ("FAILED", "75:0") and first.field("Restarts") == "0", first.describe()
     number = said(first.log).split("Submitted batch job ")[1].split()[0]
     second = Job(number, FOLDER / f"links-{number}.log")
     second.complete()
-    for name in "JobName", "NumNodes", "NumTasks", "NtasksPerN:B:S:C", "TimeLimit", "MinMemoryNode", "Partition", "WorkDir":
+    for name in "JobName", "NumNodes", "NumTasks", "NtasksPerN:B:S:C", "TimeLimit", "MinMemoryNode", "Partition", "Features", "WorkDir":
         assert second.field(name) == first.field(name), f"{name}: {first.field(name)} became {second.field(name)}"
     assert "going on after step" in said(second.log), said(second.log)
     require_same(run, WHOLE, second)
