@@ -60,8 +60,6 @@ class Cleanup {
 void require_replaceable(const fs::path& output, bool becomes_folder) {
   const std::regex shard("shard-[0-9]{5,}-of-[0-9]{5,}\\.h5");
   const bool is_folder = fs::is_directory(output);
-  if (!is_folder && !data::is_shard(output))
-    throw DataError("\"" + output.string() + "\" is no shard; --overwrite replaces only data sets");
   if (is_folder) {
     for (const auto& entry : fs::directory_iterator(output)) {
       const std::string name = entry.path().filename().string();
@@ -69,6 +67,8 @@ void require_replaceable(const fs::path& output, bool becomes_folder) {
         throw DataError("\"" + output.string() + "\" holds \"" + name +
                         "\", which is no shard; --overwrite replaces only data sets");
     }
+  } else if (!data::is_shard(output)) {
+    throw DataError("\"" + output.string() + "\" is no shard; --overwrite replaces only data sets");
   }
   if ((is_folder || becomes_folder) && fs::exists(old_path(output)))
     throw DataError("\"" + old_path(output).string() + "\" is in the way of --overwrite; remove or rename it");

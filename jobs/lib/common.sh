@@ -114,8 +114,8 @@ asked() {
 chain() {
   local job=$1 again=() option name value
   shift
-  again=(--dependency="afterany:$job" --job-name="$SLURM_JOB_NAME" --time="$(asked "$job" %l)")
-  for option in constraint:%f reservation:%v; do
+  again=(--dependency="afterany:$job" --job-name="$SLURM_JOB_NAME")
+  for option in time:%l constraint:%f reservation:%v; do
     value=$(asked "$job" "${option#*:}")
     if [ -n "$value" ]; then again+=("--${option%%:*}=$value"); fi
   done

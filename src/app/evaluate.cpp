@@ -113,11 +113,8 @@ std::vector<std::int32_t> match_classes(const data::Dataset& train, const data::
   for (const std::string& name : test.class_names()) {
     const auto place = std::find(names.begin(), names.end(), name);
     numbers.push_back(static_cast<std::int32_t>(place - names.begin()));
-    if (place == names.end()) {
-      unknown = name;
-    } else {
-      ++found;
-    }
+    found += place != names.end() ? 1 : 0;
+    if (place == names.end()) unknown = name;
   }
   if (found == 0) return {};
   if (found < numbers.size())
