@@ -82,6 +82,7 @@ def check_killed(script, extra):
         for code, saves, expect in ((139, "", 139), (137, RUN, 75), (137, "", 137), (134, RUN, 75)):
             said, log = submit(script, "--data", "d.h5", *words, expect=expect, STUB_CODE=str(code), STUB_SAVES=str(saves), **extra)
             assert ("scontrol requeue 17" in log) == (expect == 75) and str(RUN) in said, f"{words}, {code}: {said}{log}"
+            assert log.count("srun ") == 1, f"{words}, {code}: started again\n{said}{log}"
     (RUN / "checkpoint.h5").replace(RUN / "checkpoint.previous.h5")  # as one that is killed between the two renames leaves it
     submit(script, "--data", "d.h5", "--output", RUN, expect=137, STUB_CODE="137", **extra)
 
