@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/whole_number.hpp"
 #include "barlow/train/hdf5_file.hpp"
 
 namespace barlow::report {
@@ -79,8 +80,8 @@ void add_evaluation(const Json& object, RunFolder& run) {
   e.encoder = encoder_name(object.value("encoder", "this run"), run.path);
   e.top1 = object.at("top1").get<double>();
   e.top5 = object.at("top5").get<double>();
-  e.train_images = object.value("train_images", std::int64_t{0});
-  e.test_images = object.value("test_images", std::int64_t{0});
+  e.train_images = to_whole_number(object.value("train_images", 0.0));
+  e.test_images = to_whole_number(object.value("test_images", 0.0));
   run.evaluations.push_back(std::move(e));
 }
 

@@ -17,6 +17,7 @@
 
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
+#include "barlow/base/whole_number.hpp"
 #include "storage.hpp"
 
 namespace barlow::train {
@@ -125,10 +126,7 @@ std::optional<StepMetrics> last_metrics(const std::filesystem::path& path) {
       const auto found = object.find(name);
       return found != object.end() && found->is_number() ? found->get<double>() : 0.0;
     };
-    const auto count = [&](const char* name) {
-      constexpr double kExact = 9007199254740992;  // 2^53: every whole number up to it is a double
-      return static_cast<std::int64_t>(std::clamp(number(name), -kExact, kExact));
-    };
+    const auto count = [&](const char* name) { return to_whole_number(number(name)); };
     last = StepMetrics{.step = count("step"),
                        .epoch = number("epoch"),
                        .loss = number("loss"),

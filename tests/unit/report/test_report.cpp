@@ -125,6 +125,13 @@ TEST_CASE("files that cannot be read are named and do not stop the report", "[re
   CHECK(page.find("no snapshot of a run") != std::string::npos);
 }
 
+TEST_CASE("a count that no integer holds is cut off", "[report]") {
+  const Folder run;
+  run.write("metrics.jsonl", metrics_line(10, "437.71"));
+  run.write("evaluation.json", R"({"protocol":"knn","top1":82.5,"top5":97,"train_images":1e91,"test_images":-1e91})");
+  CHECK(count(run.report(), "9.01e+15 training, 0 test images") == 1);
+}
+
 TEST_CASE("what is no run folder is refused", "[report]") {
   const Folder run;
   CHECK_THROWS_AS(report::write_report(run.path() / "missing", run.path() / "r.html"), DataError);
