@@ -103,9 +103,11 @@ int pretrain_command(int argc, char** argv, MpiSession& session) {
   // Part of what the run computes: a run that was begun in one precision does not go on in another by chance.
   if (config.precision == "auto") config.precision = session.broadcast(name_of(backend->preferred_dtype()));
   watchdog.enter("connecting the ranks");
-  const auto collectives = make_collectives(
-      session, *backend,
-      {.kind = config.collectives, .share_device = config.share_device, .exit_code_without_rank = exit_code});
+  const auto collectives = make_collectives(session, *backend,
+                                            {.kind = config.collectives,
+                                             .share_device = config.share_device,
+                                             .deterministic = config.deterministic,
+                                             .exit_code_without_rank = exit_code});
   WatchedCollectives watched(*collectives, watchdog);
   train::Outcome outcome{};
   try {

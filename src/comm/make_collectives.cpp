@@ -44,7 +44,7 @@ std::unique_ptr<Collectives> make_collectives(const MpiSession& session, Backend
   if (!options.share_device) check_devices(session, backend);
   const bool staged = options.kind == "mpi" || (options.kind == "auto" && options.share_device);
   if (staged) return std::make_unique<StagedCollectives>(std::make_unique<MpiCollectives>(session), backend);
-  return make_nccl_collectives(session, backend, options.exit_code_without_rank);
+  return make_nccl_collectives(session, backend, options);
 }
 
 std::unique_ptr<Collectives> make_collectives(const MpiSession& session) {

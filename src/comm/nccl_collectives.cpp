@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <utility>
 
 #include "barlow/base/error.hpp"
 #include "barlow/comm/agreement.hpp"
@@ -35,10 +34,15 @@ ncclUniqueId share_id(const MpiSession& session) {
   return id;
 }
 
-ncclComm_t connect(const MpiSession& session) {
+/// For what NCCL reads from its environment when it is first used. A user's own setting wins.
+void set_unless_set(const char* name, const char* value) { ::setenv(name, value, 0); }
+
+ncclComm_t connect(const MpiSession& session, const CollectivesOptions& options) {
   // Registering buffers while a step is recorded makes ranks wait for each other there; one that cannot record would
-  // keep the others waiting. A user's own setting wins.
-  ::setenv("NCCL_GRAPH_REGISTER", "0", 0);
+  // keep the others waiting.
+  set_unless_set("NCCL_GRAPH_REGISTER", "0");
+  // Sums made by NVSwitch, which NCCL prefers where it can, come in any order (NVIDIA/nccl#1497).
+  if (options.deterministic) set_unless_set("NCCL_ALGO", "Ring");
   const ncclUniqueId id = share_id(session);
   ncclComm_t communicator = nullptr;
   check(ncclCommInitRank(&communicator, session.world_size(), id, session.rank()));
@@ -53,13 +57,13 @@ void check(ncclResult_t status, std::source_location where) {
 }
 
 NcclCollectives::NcclCollectives(const MpiSession& session, cuda::CudaBackend& backend,
-                                 std::function<int()> exit_code_without_rank)
+                                 const CollectivesOptions& options)
     : session_(session),
       backend_(backend),
-      exit_code_without_rank_(std::move(exit_code_without_rank)),
+      exit_code_without_rank_(options.exit_code_without_rank),
       exceptions_at_start_(std::uncaught_exceptions()),
-      in_order_(connect(session)),
-      beside_(connect(session)),
+      in_order_(connect(session, options)),
+      beside_(connect(session, options)),
       reduction_stream_(cuda::make_stream()),
       computed_(cuda::make_event()),
       reduced_(cuda::make_event()),
@@ -125,9 +129,8 @@ void NcclCollectives::watch() {
 }
 
 std::unique_ptr<Collectives> make_nccl_collectives(const MpiSession& session, Backend& backend,
-                                                   std::function<int()> exit_code_without_rank) {
-  return std::make_unique<NcclCollectives>(session, dynamic_cast<cuda::CudaBackend&>(backend),
-                                           std::move(exit_code_without_rank));
+                                                   const CollectivesOptions& options) {
+  return std::make_unique<NcclCollectives>(session, dynamic_cast<cuda::CudaBackend&>(backend), options);
 }
 
 std::string nccl_version() {

@@ -4,7 +4,7 @@
 
 namespace barlow {
 
-std::unique_ptr<Collectives> make_nccl_collectives(const MpiSession&, Backend&, std::function<int()>) {
+std::unique_ptr<Collectives> make_nccl_collectives(const MpiSession&, Backend&, const CollectivesOptions&) {
   throw ConfigError("this program was built without NCCL; configure it with -DBARLOW_WITH_CUDA=ON");
 }
 

@@ -16,7 +16,8 @@ struct CollectivesOptions {
   /// "nccl": from GPU to GPU. "mpi": through MPI, on a GPU staged through host memory. "auto": NCCL on GPUs, but MPI
   /// where ranks share one; MPI on CPUs.
   std::string kind = "auto";
-  bool share_device = false;  ///< several ranks may use one GPU
+  bool share_device = false;   ///< several ranks may use one GPU
+  bool deterministic = false;  ///< equal bits from equal runs between GPUs too, at some cost in speed
   /// What a rank ends with when NCCL loses another between two calls.
   std::function<int()> exit_code_without_rank = [] { return kExitFailed; };
 };
