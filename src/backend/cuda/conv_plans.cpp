@@ -45,13 +45,13 @@ ConvPlans::Choice ConvPlans::choose(const ConvKey& key, void* x, void* w, void* 
   float best_time = std::numeric_limits<float>::infinity();
   for (int plan = 0; plan < graph.num_plans() && tried < kCandidates; ++plan) {
     if (!fits(plan)) continue;
-    if (key.deterministic) return {std::move(graph), plan};  // the heuristics' first: always the same
     ++tried;
     const float time = milliseconds(graph, plan, x, w, y);
     if (time < best_time) {
       best_time = time;
       best = plan;
     }
+    if (key.deterministic && best >= 0) break;  // the first of the heuristics' that runs: always the same
   }
   if (best < 0) {
     throw DeviceError(
