@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of `barlow pretrain` share: a small set of images, a small model, and how a run is started."""
+"""What the tests of `barlow pretrain` share: a small set of images, a small model, and how a run is started. BARLOW_TEST_DEVICE=cuda
+runs them on GPUs, which ranks may share, BARLOW_TEST_COLLECTIVES chooses what they exchange by."""
 import atexit
 import json
 import os
@@ -25,6 +26,10 @@ DATA = FOLDER / "images.h5"
 BATCH, STEPS_PER_EPOCH = 12, 4
 MODEL = {"data": DATA, "architecture": "resnet18", "backbone-width": 16, "stem": "tiny", "image-size": 24, "projector": "32-48", "batch-size": BATCH,
          "precision": "fp32", "epochs": 2, "warmup-epochs": 0, "log-every-steps": 1, "workers": 1}
+DEVICE = os.environ.get("BARLOW_TEST_DEVICE", "cpu")
+MODEL |= {"device": DEVICE, "collectives": os.environ.get("BARLOW_TEST_COLLECTIVES")}
+if DEVICE != "cpu":
+    MODEL |= {"share-device": True, "deterministic": True}
 
 
 def make_images(path=DATA, images=BATCH * STEPS_PER_EPOCH + 5, seed=0):

@@ -3,7 +3,7 @@
 import subprocess
 
 import h5py
-from program import BARLOW, BATCH, DATA, FOLDER, command, make_images, run
+from program import BARLOW, BATCH, DATA, DEVICE, FOLDER, command, make_images, run
 
 CASES = [  # flags, what the message must name
     ({"no_such_flag": 1}, "no-such-flag"),
@@ -19,7 +19,6 @@ CASES = [  # flags, what the message must name
     ({"learning_rate_weights": -1}, "learning-rate-weights"),
     ({"epochs": 0}, "epochs"),
     ({"precision": "fp8"}, "fp8"),
-    ({"device": "cuda"}, "cuda"),
     ({"crop_scale_min": 0.9, "crop_scale_max": 0.5}, "crop-scale-min"),
     ({"data": FOLDER / "missing.h5"}, "missing.h5"),
     ({"data": __file__}, "test_refusals.py"),
@@ -30,6 +29,10 @@ CASES = [  # flags, what the message must name
     ({"config": FOLDER / "missing.toml"}, "missing.toml"),
     ({"quiet": True, "verbose": True}, "--quiet"),
 ]
+
+
+if DEVICE == "cpu":
+    CASES.append(({"device": "cuda"}, "cuda"))
 
 
 def refused(words, naming):
