@@ -144,10 +144,12 @@ void CheckpointFolder::save(const StateCopy& state, std::int64_t milestone_epoch
   std::error_code ignored;
   try {
     write_checkpoint(temporary, state);
-    // Before the rename: a job that is killed between the two finds this epoch's end again.
+    // Before the renames: a job that is killed between them finds this epoch's end again.
     if (milestone_epoch > 0) keep_as(temporary, run_ / milestone_name(milestone_epoch));
-    if (std::filesystem::exists(run_ / kNewest)) std::filesystem::rename(run_ / kNewest, run_ / kPrevious);
-    std::filesystem::rename(temporary, run_ / kNewest);
+    // By a second name, so that whoever reads meanwhile finds a newest one at every moment.
+    const auto newest = run_ / kNewest, previous = run_ / kPrevious;
+    if (std::filesystem::exists(newest) && !link_as(newest, previous)) std::filesystem::rename(newest, previous);
+    std::filesystem::rename(temporary, newest);
   } catch (const std::filesystem::filesystem_error& error) {
     std::filesystem::remove(temporary, ignored);
     throw StorageError(std::string("cannot put the checkpoint in place: ") + error.what());
@@ -222,7 +224,7 @@ RunState CheckpointFolder::load_to_go_on(nn::ParameterStore& store, Backend& bac
 
 std::optional<std::filesystem::file_time_type> CheckpointFolder::last_write() const {
   std::optional<std::filesystem::file_time_type> latest;
-  for (const char* name : {kNewest, kPrevious}) {  // a job that saves may be between its two renames
+  for (const char* name : {kNewest, kPrevious}) {  // without hard links a job that saves may be between its renames
     std::error_code error;
     const auto written = std::filesystem::last_write_time(run_ / name, error);
     if (!error && (!latest || written > *latest)) latest = written;

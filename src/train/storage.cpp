@@ -18,6 +18,23 @@ namespace fs = std::filesystem;
   throw StorageError("cannot write \"" + file.string() + "\": " + std::strerror(code));
 }
 
+/// Makes the file under a temporary name, by create(temporary), then renames it. False if create() says that it cannot.
+template <class Create>
+bool replace(const fs::path& file, Create&& create) {
+  const fs::path temporary = file.string() + ".tmp";
+  std::error_code ignored;
+  try {
+    fs::remove(temporary);
+    if (!create(temporary)) return false;
+    fs::rename(temporary, file);
+    fs::remove(temporary, ignored);  // still there if both were names of one file
+    return true;
+  } catch (const fs::filesystem_error& error) {
+    fs::remove(temporary, ignored);
+    fail(file, error.code().value());
+  }
+}
+
 }  // namespace
 
 void reserve_space(const fs::path& file, std::uint64_t bytes) {
@@ -42,23 +59,21 @@ void flush_folder(const fs::path& folder) {
   ::close(descriptor);
 }
 
-void keep_as(const fs::path& file, const fs::path& second_name) {
-  const fs::path temporary = second_name.string() + ".tmp";
-  std::error_code ignored;
-  try {
-    fs::remove(temporary);
+bool link_as(const fs::path& file, const fs::path& second_name) {
+  return replace(second_name, [&](const fs::path& temporary) {
     std::error_code no_links;
     fs::create_hard_link(file, temporary, no_links);
-    if (no_links) {
-      fs::copy_file(file, temporary);
-      flush_file(temporary);
-    }
-    fs::rename(temporary, second_name);
-    fs::remove(temporary, ignored);  // still there if both were names of one file
-  } catch (const fs::filesystem_error& error) {
-    fs::remove(temporary, ignored);
-    fail(second_name, error.code().value());
-  }
+    return !no_links;
+  });
+}
+
+void keep_as(const fs::path& file, const fs::path& second_name) {
+  if (link_as(file, second_name)) return;
+  replace(second_name, [&](const fs::path& temporary) {
+    fs::copy_file(file, temporary);
+    flush_file(temporary);
+    return true;
+  });
 }
 
 }  // namespace barlow::train

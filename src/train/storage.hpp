@@ -17,8 +17,11 @@ void flush_file(const std::filesystem::path& file);
 /// Waits until the names in the folder are on the disk.
 void flush_folder(const std::filesystem::path& folder);
 
-/// Gives a file a second name, replacing what has that name: a hard link, or a copy where there are none. At every
-/// moment the name stands for nothing, for the old file or for the whole new one. @throws StorageError.
+/// Gives a file a second name, a hard link, replacing in one rename what has that name. False where the file system has
+/// no hard links; nothing is changed then. @throws StorageError.
+bool link_as(const std::filesystem::path& file, const std::filesystem::path& second_name);
+
+/// As link_as(), with a copy where there are no hard links. @throws StorageError.
 void keep_as(const std::filesystem::path& file, const std::filesystem::path& second_name);
 
 }  // namespace barlow::train

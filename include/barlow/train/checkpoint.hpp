@@ -17,7 +17,8 @@ using RequireState = std::function<void(const RunState&)>;
 
 /// The checkpoints of one run folder: `checkpoint.h5`, the generation before it, and milestones. A new one is written
 /// under a temporary name, flushed to the disk and renamed, so that at every moment at least one complete checkpoint
-/// exists. The whole file and every tensor carry checksums. Used by one rank.
+/// exists; where the file system has hard links, one named `checkpoint.h5`. The whole file and every tensor carry
+/// checksums. Used by one rank.
 class CheckpointFolder {
  public:
   explicit CheckpointFolder(std::filesystem::path run) : run_(std::move(run)) {}

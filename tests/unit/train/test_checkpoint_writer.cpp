@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
@@ -48,6 +50,31 @@ TEST_CASE("every begun checkpoint is written, one at a time and in order") {
     CHECK(read_checkpoint_state(folder.path / name).step == epoch);
   }
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 4);
+}
+
+TEST_CASE("whoever looks finds a newest checkpoint while others are saved") {
+  const TemporaryFolder folder("barlow-writer");
+  const auto newest = folder.path / "checkpoint.h5";
+  std::filesystem::create_directories(folder.path / "links");
+  std::ofstream(folder.path / "links" / "a") << "a";
+  std::error_code no_links;
+  std::filesystem::create_hard_link(folder.path / "links" / "a", folder.path / "links" / "b", no_links);
+  if (no_links) return;  // such a file system has to rename twice
+  SmallRun run;
+  CheckpointWriter writer(CheckpointFolder(folder.path), run.store, *run.backend);
+  writer.begin(run.set(1), {});
+  writer.wait();
+  std::atomic<bool> saved{false};
+  int looks = 0, missing = 0;
+  std::thread reader([&] {
+    for (; !saved; ++looks) missing += std::filesystem::exists(newest) ? 0 : 1;
+  });
+  for (int step = 2; step <= 60; ++step) writer.begin(run.set(step), {});
+  writer.wait();
+  saved = true;
+  reader.join();
+  CHECK(looks > 60);
+  CHECK(missing == 0);
 }
 
 TEST_CASE("an error that ends the model does not spoil the checkpoint in flight") {
