@@ -71,6 +71,9 @@ tests() {
   step "ten steps replayed, 1 rank" 120 mpirun -n 1 test_gpu_replay
   BARLOW_TEST_COLLECTIVES=nccl step "ten steps replayed, 2 ranks on one GPU, nccl" 240 mpirun -n 2 test_gpu_replay
   on_gpu "checkpoints: from CPU to GPU and back, and deterministic resumes" 300 bash bench/gpu_checkpoint.sh "$work"
+  for test in ranks resume elastic augment_on nonfinite profile; do
+    on_gpu "whole runs, $test" 180 python3 tests/system/pretrain/test_$test.py barlow barlow-data mpirun
+  done
   if command -v compute-sanitizer >/dev/null; then
     on_gpu "compute-sanitizer, operations" 300 compute-sanitizer --error-exitcode 1 test_op_contract
   else
