@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Everything that needs a GPU, in one command: tests, then benches, then PyTorch in the same run. Each step has its own time
-# limit; results and the log are under $OUT as they are made; the last line counts. Without a GPU every step starts, says
+# Everything that needs a GPU, in one command: tests, then benches with PyTorch in the same run, then whole runs. Each step has
+# its own time limit; results and the log are under $OUT as they are made; the last line counts. Without a GPU every step starts, says
 # that it skips, and the count says so (--rehearse makes that a success).
 #   [OUT=FOLDER] [PROGRAMS=FOLDER] [RUN=COMMAND] bench/on-gpu.sh [--rehearse]
 # RUN is put before every program, for a machine where they need a wrapper to start.
@@ -71,9 +71,6 @@ tests() {
   step "ten steps replayed, 1 rank" 120 mpirun -n 1 test_gpu_replay
   BARLOW_TEST_COLLECTIVES=nccl step "ten steps replayed, 2 ranks on one GPU, nccl" 240 mpirun -n 2 test_gpu_replay
   on_gpu "checkpoints: from CPU to GPU and back, and deterministic resumes" 300 bash bench/gpu_checkpoint.sh "$work"
-  for test in ranks resume elastic augment_on nonfinite profile; do
-    on_gpu "whole runs, $test" 180 python3 tests/system/pretrain/test_$test.py barlow barlow-data mpirun
-  done
   if command -v compute-sanitizer >/dev/null; then
     on_gpu "compute-sanitizer, operations" 300 compute-sanitizer --error-exitcode 1 test_op_contract
   else
@@ -103,12 +100,20 @@ benches() {
   on_gpu "one result file" 60 bash -c "python3 bench/collect.py $OUT $commit >$OUT/result.json"
 }
 
+# Many starts, each of seconds: last.
+whole_runs() {
+  for test in ranks resume elastic augment_on nonfinite profile; do
+    on_gpu "whole runs, $test" 180 python3 tests/system/pretrain/test_$test.py barlow barlow-data mpirun
+  done
+}
+
 main() {
   commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
   echo "commit $commit"
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo "no GPU here"
   tests
   benches
+  whole_runs
   echo "$passed passed, $failed failed, $skipped skipped"
   [ $failed -eq 0 ] && { [ $rehearse = yes ] || [ $has_gpu = yes ]; }
 }

@@ -41,6 +41,9 @@ ncclComm_t connect(const MpiSession& session, const CollectivesOptions& options)
   // Registering buffers while a step is recorded makes ranks wait for each other there; one that cannot record would
   // keep the others waiting.
   set_unless_set("NCCL_GRAPH_REGISTER", "0");
+  // Two communicators may deadlock where a device starts their kernels in different orders (NCCL's manual, "Using
+  // multiple NCCL communicators concurrently"): it shall keep the order of the calls, the same on every rank.
+  set_unless_set("NCCL_LAUNCH_ORDER_IMPLICIT", "1");
   // Sums made by NVSwitch, which NCCL prefers where it can, come in any order (NVIDIA/nccl#1497).
   if (options.deterministic) set_unless_set("NCCL_ALGO", "Ring");
   const ncclUniqueId id = share_id(session);
