@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ten steps of a ResNet on the GPUs of all ranks, against ten steps of one rank's processor on the same images: loss
-// and weights agree as rounding lets them. BARLOW_TEST_COLLECTIVES chooses nccl or mpi; ranks may share a GPU.
+// and weights agree as rounding lets them; and fp16's loss scale. BARLOW_TEST_COLLECTIVES chooses nccl or mpi; ranks
+// may share a GPU.
 #include <cmath>
 #include <cstdlib>
 
@@ -53,30 +54,48 @@ struct Trajectory {
   std::vector<float> first, values;  ///< after the first step and after the last
 };
 
-std::vector<float> values_of(train::TrainingStep& step, Backend& backend) {
-  const TensorView values = step.gather_state().values();
-  std::vector<float> copy(static_cast<std::size_t>(values.num_elements()));
-  backend.copy_to_host(values, TensorView(copy.data(), DType::kF32, values.shape));
-  return copy;
-}
+/// This rank's part of a training on the same images in every step.
+struct Training {
+  Backend& backend;
+  std::int64_t local;  ///< images of this rank
+  train::TrainingStep step;
+  std::vector<std::uint8_t> pixels;
+  std::vector<std::int64_t> ids;
+
+  Training(Backend& device, Collectives& collectives, const train::PretrainConfig& config, DType dtype)
+      : backend(device),
+        local(kBatch / collectives.world_size()),
+        step(config,
+             {.dtype = dtype,
+              .local_batch = local,
+              .lars = {},
+              .loss = {.gradient_scale = 1.0F / 16, .divisor = kBatch}},
+             device, collectives),
+        pixels(share_of(random_pixels(), collectives.rank() * local, local)),
+        ids(static_cast<std::size_t>(local)) {
+    nn::initialize(step.store(), backend, 3);
+  }
+  train::TrainingStep::Result run() {
+    return step.run({ConstTensorView(pixels.data(), DType::kU8, {2, local, kSize, kSize, 3}), ids}, kRates, nullptr);
+  }
+  std::vector<float> values() {
+    const TensorView values = step.gather_state().values();
+    std::vector<float> copy(static_cast<std::size_t>(values.num_elements()));
+    backend.copy_to_host(values, TensorView(copy.data(), DType::kF32, values.shape));
+    return copy;
+  }
+};
 
 Trajectory run(Backend& backend, Collectives& collectives, const train::PretrainConfig& config, DType dtype) {
-  const std::int64_t local = kBatch / collectives.world_size();
-  const train::StepOptions options{
-      .dtype = dtype, .local_batch = local, .lars = {}, .loss = {.gradient_scale = 1.0F / 16, .divisor = kBatch}};
-  train::TrainingStep step(config, options, backend, collectives);
-  nn::initialize(step.store(), backend, 3);
-  const auto pixels = share_of(random_pixels(), collectives.rank() * local, local);
-  const std::vector<std::int64_t> ids(static_cast<std::size_t>(local));
-  const train::StepInput input{ConstTensorView(pixels.data(), DType::kU8, {2, local, kSize, kSize, 3}), ids};
+  Training training(backend, collectives, config, dtype);
   Trajectory result;
   for (int i = 0; i < kSteps; ++i) {
-    const auto done = step.run(input, kRates, nullptr);
+    const auto done = training.run();
     REQUIRE_FALSE(done.non_finite);
     result.losses.push_back(done.on_diagonal + done.off_diagonal);
-    if (i == 0) result.first = values_of(step, backend);
+    if (i == 0) result.first = training.values();
   }
-  result.values = values_of(step, backend);
+  result.values = training.values();
   return result;
 }
 
@@ -96,6 +115,11 @@ std::string collectives_under_test() {
   return kind == nullptr ? "auto" : kind;
 }
 
+std::unique_ptr<Backend> device_of(const MpiSession& session) {
+  return make_backend(
+      {.device = testing::device_under_test(), .local_rank = session.local_rank(), .local_size = session.local_size()});
+}
+
 }  // namespace
 
 TEST_CASE("ten steps on GPUs are ten steps on a processor") {
@@ -106,8 +130,7 @@ TEST_CASE("ten steps on GPUs are ten steps on a processor") {
   const auto alone = make_self_collectives();
   const Trajectory expected = run(*processor, *alone, config, DType::kF32);
 
-  const auto device = make_backend(
-      {.device = testing::device_under_test(), .local_rank = session.local_rank(), .local_size = session.local_size()});
+  const auto device = device_of(session);
   const auto collectives = make_collectives(session, *device, {.kind = collectives_under_test(), .share_device = true});
   struct Precision {
     DType dtype;
@@ -124,4 +147,27 @@ TEST_CASE("ten steps on GPUs are ten steps on a processor") {
     CHECK(difference(actual.values, expected.values) <= p.values);
     CHECK(difference(expected.values, actual.values) > 0);  // it is another device that computed
   }
+}
+
+TEST_CASE("fp16 gradients that overflow cost a step, and halve the loss scale") {
+  const MpiSession& session = test_session();
+  const auto device = device_of(session);
+  if (!device->supports(DType::kF16)) return;
+  const auto collectives = make_collectives(session, *device, {.kind = collectives_under_test(), .share_device = true});
+  Training training(*device, *collectives, small_network("resnet18"), DType::kF16);
+  const std::vector<float> initial = training.values();
+  const double start = optim::LossScale::kLargest;
+  training.step.loss_scale().value = start;
+  int skipped = 0;
+  for (auto done = training.run(); done.skipped; done = training.run()) {
+    REQUIRE_FALSE(done.non_finite);
+    REQUIRE(training.step.loss_scale().value == std::ldexp(start, -++skipped));
+    const bool unmoved = training.values() == initial;
+    REQUIRE(unmoved);
+  }
+  INFO(skipped << " steps skipped");
+  CHECK(skipped > 2);
+  const std::vector<float> moved = training.values();
+  CHECK(difference(moved, initial) > 1e-6);
+  CHECK(difference(moved, initial) < 1e-2);
 }
