@@ -57,7 +57,7 @@ def check_stopped_rank():
         line = next((line for line in errors.splitlines() if "no progress" in line), errors)
         assert code == 75, f"returned {code}, not 75, after a checkpoint\n{errors}"
         assert f"[rank {1 - which} of 2, {platform.node()}] no progress for {TIMEOUT} s in " in line, line
-        assert f"rank {which} on this host (process {victim}) is stopped" in line and re.search("sum|agreeing|broadcast|gather", line), line
+        assert f"rank {which} on this host (process {victim}) is stopped" in line and re.search("sum|agreeing|broadcast|gather|exchanges on the device", line), line
         print(f"  rank {which} stopped: the job ended after {seconds:.1f} s: {line}")
         run(command(job.folder, 2, **{**LONG, "stop_after_steps": 3}), expect=75)
         steps = [entry["step"] for entry in metrics(job.folder)]
