@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Everything that needs a GPU, in one command: tests, then benches with PyTorch in the same run, then whole runs. Each step has
-# its own time limit; results and the log are under $OUT as they are made; the last line counts. Without a GPU every step starts, says
-# that it skips, and the count says so (--rehearse makes that a success).
+# its own time limit; results and the log are under $OUT as they are made; the last line counts. Without a GPU every step
+# starts, says that it skips, and the count says so (--rehearse makes that a success).
 #   [OUT=FOLDER] [PROGRAMS=FOLDER] [RUN=COMMAND] bench/on-gpu.sh [--rehearse]
 # RUN is put before every program, for a machine where they need a wrapper to start.
 set -uo pipefail

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include "barlow/base/error.hpp"
 #include "barlow/comm/agreement.hpp"
@@ -34,18 +35,20 @@ ncclUniqueId share_id(const MpiSession& session) {
   return id;
 }
 
-/// For what NCCL reads from its environment when it is first used. A user's own setting wins.
-void set_unless_set(const char* name, const char* value) { ::setenv(name, value, 0); }
-
-ncclComm_t connect(const MpiSession& session, const CollectivesOptions& options) {
+/// NCCL reads its environment when it is first used. A user's own settings win.
+void configure(bool deterministic) {
+  constexpr int kUnlessSet = 0;
   // Registering buffers while a step is recorded makes ranks wait for each other there; one that cannot record would
   // keep the others waiting.
-  set_unless_set("NCCL_GRAPH_REGISTER", "0");
+  ::setenv("NCCL_GRAPH_REGISTER", "0", kUnlessSet);
   // Two communicators may deadlock where a device starts their kernels in different orders (NCCL's manual, "Using
   // multiple NCCL communicators concurrently"): it shall keep the order of the calls, the same on every rank.
-  set_unless_set("NCCL_LAUNCH_ORDER_IMPLICIT", "1");
+  ::setenv("NCCL_LAUNCH_ORDER_IMPLICIT", "1", kUnlessSet);
   // Sums made by NVSwitch, which NCCL prefers where it can, come in any order (NVIDIA/nccl#1497).
-  if (options.deterministic) set_unless_set("NCCL_ALGO", "Ring");
+  if (deterministic) ::setenv("NCCL_ALGO", "Ring", kUnlessSet);
+}
+
+ncclComm_t connect(const MpiSession& session) {
   const ncclUniqueId id = share_id(session);
   ncclComm_t communicator = nullptr;
   check(ncclCommInitRank(&communicator, session.world_size(), id, session.rank()));
@@ -60,13 +63,13 @@ void check(ncclResult_t status, std::source_location where) {
 }
 
 NcclCollectives::NcclCollectives(const MpiSession& session, cuda::CudaBackend& backend,
-                                 const CollectivesOptions& options)
+                                 std::function<int()> exit_code_without_rank)
     : session_(session),
       backend_(backend),
-      exit_code_without_rank_(options.exit_code_without_rank),
+      exit_code_without_rank_(std::move(exit_code_without_rank)),
       exceptions_at_start_(std::uncaught_exceptions()),
-      in_order_(connect(session, options)),
-      beside_(connect(session, options)),
+      in_order_(connect(session)),
+      beside_(connect(session)),
       reduction_stream_(cuda::make_stream()),
       computed_(cuda::make_event()),
       reduced_(cuda::make_event()),
@@ -133,7 +136,9 @@ void NcclCollectives::watch() {
 
 std::unique_ptr<Collectives> make_nccl_collectives(const MpiSession& session, Backend& backend,
                                                    const CollectivesOptions& options) {
-  return std::make_unique<NcclCollectives>(session, dynamic_cast<cuda::CudaBackend&>(backend), options);
+  configure(options.deterministic);
+  return std::make_unique<NcclCollectives>(session, dynamic_cast<cuda::CudaBackend&>(backend),
+                                           options.exit_code_without_rank);
 }
 
 std::string nccl_version() {

@@ -10,7 +10,8 @@
 #include <thread>
 
 #include "backend/cuda/cuda_backend.hpp"
-#include "barlow/comm/make_collectives.hpp"
+#include "barlow/comm/collectives.hpp"
+#include "barlow/comm/mpi_session.hpp"
 
 namespace barlow {
 
@@ -22,7 +23,8 @@ void check(ncclResult_t status, std::source_location where = std::source_locatio
 /// host and operation; an exchange that does not end without an error is the Watchdog's to notice.
 class NcclCollectives final : public Collectives {
  public:
-  NcclCollectives(const MpiSession& session, cuda::CudaBackend& backend, const CollectivesOptions& options);
+  /// `exit_code_without_rank` is asked when NCCL has lost another rank.
+  NcclCollectives(const MpiSession& session, cuda::CudaBackend& backend, std::function<int()> exit_code_without_rank);
   ~NcclCollectives() override;
 
   int rank() const override { return session_.rank(); }
