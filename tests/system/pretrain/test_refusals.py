@@ -29,8 +29,6 @@ CASES = [  # flags, what the message must name
     ({"config": FOLDER / "missing.toml"}, "missing.toml"),
     ({"quiet": True, "verbose": True}, "--quiet"),
 ]
-
-
 if DEVICE == "cpu":
     CASES.append(({"device": "cuda"}, "cuda"))
 

@@ -19,14 +19,6 @@ def step_of(path):
         return int(file.attrs["step"])
 
 
-def step_so_far(path):
-    """Of a run that goes on: -1 in the moment in which the checkpoint is renamed."""
-    try:
-        return step_of(path)
-    except OSError:
-        return -1
-
-
 class Background:
     """A run in the background; its messages go to a file, so that the test can read them while it runs."""
 
@@ -106,7 +98,7 @@ def check_full_disk():
             whole = step_of(folder / "checkpoint.h5")
             assert tensors(folder / "checkpoint.h5")["step"] == whole and not list(folder.glob("*.tmp"))
             filler.unlink()
-            job.wait_until(lambda: step_so_far(folder / "checkpoint.h5") > whole, "a checkpoint after there is room")
+            job.wait_until(lambda: step_of(folder / "checkpoint.h5") > whole, "a checkpoint after there is room")
             fill(filler)
             warnings = job.warnings()
             job.wait_until(lambda: job.warnings() > warnings, "a warning of the second time")
@@ -166,7 +158,7 @@ def check_read_only():
         newest = max(pathlib.Path(folder).glob("checkpoint*.h5"), key=step_of)
         whole = step_of(newest)
         os.chmod(folder, 0o755)
-        job.wait_until(lambda: step_so_far(folder / "checkpoint.h5") > whole, "a checkpoint after the folder is writable")
+        job.wait_until(lambda: step_of(folder / "checkpoint.h5") > whole, "a checkpoint after the folder is writable")
         os.chmod(folder, 0o555)
         warnings = job.warnings()
         job.wait_until(lambda: job.warnings() > warnings, "a warning of the second time")
