@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Times the whole training step on images that are already there: views of random pixels, forward, loss, backward,
-// exchange, LARS. Prints one JSON line. Under mpirun the batch is shared by the ranks.
+// exchange, LARS; the next batch is copied to the device meanwhile, as in training. Prints one JSON line. Under mpirun
+// the batch is shared by the ranks.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/clock.hpp"
@@ -21,10 +23,12 @@ struct Request {
   std::int64_t warmup = 1, iterations = 5, threads = 0;
 };
 
-std::vector<std::uint8_t> random_pixels(std::size_t count, int rank) {
-  std::vector<std::uint8_t> pixels(count);
+/// In staging memory, as a loader's batches are.
+Buffer random_pixels(Backend& backend, std::int64_t count, int rank) {
+  Buffer pixels = backend.allocate_staging(static_cast<std::size_t>(count));
   RandomStream random(1, RandomStream::Purpose::kSynthetic, static_cast<std::uint64_t>(rank));
-  for (auto& value : pixels) value = static_cast<std::uint8_t>(random.next_u32() >> 24);
+  std::generate_n(static_cast<std::uint8_t*>(pixels.data()), count,
+                  [&] { return static_cast<std::uint8_t>(random.next_u32() >> 24); });
   return pixels;
 }
 
@@ -49,19 +53,26 @@ void run(const Request& r, const MpiSession& session) {
   train::TrainingStep step(r.config, options, *backend, *collectives);
   nn::initialize(step.store(), *backend, 0);
   const std::int64_t S = r.config.image_size;
-  const auto pixels = random_pixels(static_cast<std::size_t>(2 * options.local_batch * S * S * 3), session.rank());
+  const Shape shape{2, options.local_batch, S, S, 3};
+  const std::array<Buffer, 2> pixels{random_pixels(*backend, shape.num_elements(), session.rank()),
+                                     random_pixels(*backend, shape.num_elements(), session.rank())};
+  const auto images = [&](std::int64_t i) {
+    return ConstTensorView(pixels[static_cast<std::size_t>(i % 2)].data(), DType::kU8, shape);
+  };
   const std::vector<std::int64_t> ids(static_cast<std::size_t>(options.local_batch));
-  const train::StepInput input{ConstTensorView(pixels.data(), DType::kU8, {2, options.local_batch, S, S, 3}), ids};
 
   std::vector<double> seconds;
   for (std::int64_t i = 0; i < r.warmup + r.iterations; ++i) {
     session.barrier();
     const Stopwatch watch;
-    const auto result = step.run(input, {0.01, 0.001}, nullptr);
+    step.uploads().begin(images(i));
+    step.uploads().begin(images(i + 1));
+    const auto result = step.run({images(i), ids}, {0.01, 0.001}, nullptr);
     session.barrier();
     if (result.non_finite) throw Error(*result.non_finite + " is not finite");
     if (i >= r.warmup) seconds.push_back(watch.elapsed_s());
   }
+  step.uploads().forget();
   if (!session.is_root()) return;
   const double median = percentile(seconds, 0.5);
   fmt::print(
