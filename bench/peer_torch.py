@@ -31,7 +31,7 @@ parser.add_argument("--warmup", type=int, default=1)
 parser.add_argument("--iters", type=int, default=5)
 parser.add_argument("--threads", type=int, default=os.cpu_count())
 parser.add_argument("--memory-format", choices=["channels_last", "contiguous"], default="channels_last")
-parser.add_argument("--sync-batch-norm", action="store_true", help="SyncBatchNorm in a group of one rank, as the original has it")
+parser.add_argument("--sync-batch-norm", action="store_true", help="SyncBatchNorm as in a group of several ranks, alone in one (GPU only)")
 parser.add_argument("--compile", action="store_true", help="torch.compile the network (torch 2 and newer)")
 arguments = parser.parse_args()
 
@@ -72,17 +72,33 @@ def lars(parameters, buffers, rate_weights=0.01, rate_biases=0.001, decay=1e-6, 
             norm, update = torch.norm(p), torch.norm(g)
             one = torch.ones_like(norm)
             g = g.mul(torch.where(norm > 0, torch.where(update > 0, eta * norm / update, one), one))
-        m = buffers.setdefault(p, torch.zeros_like(p))
+        if p not in buffers:
+            buffers[p] = torch.zeros_like(p)
+        m = buffers[p]
         m.mul_(momentum).add_(g)
         p.add_(m, alpha=-(rate_weights if p.ndim > 1 else rate_biases))
+
+
+class AloneSyncBatchNorm(nn.SyncBatchNorm):
+    """What a rank of many does: the module itself turns to plain batch norm in a group of one."""
+
+    def forward(self, x):
+        self.num_batches_tracked.add_(1)
+        return torch.nn.modules._functions.SyncBatchNorm.apply(x, self.weight, self.bias, self.running_mean, self.running_var, self.eps, self.momentum,
+                                                               torch.distributed.group.WORLD, 1)
 
 
 torch.manual_seed(0)
 network = Network()
 if arguments.sync_batch_norm:
+    if device == "cpu":
+        sys.exit("peer_torch.py: --sync-batch-norm: PyTorch has it on GPUs only")
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29511", RANK="0", WORLD_SIZE="1")
-    torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    torch.distributed.init_process_group("nccl")
     network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    for module in network.modules():
+        if isinstance(module, nn.SyncBatchNorm):
+            module.__class__ = AloneSyncBatchNorm
 network = network.to(device).to(memory_format=layout).train()
 parameters = list(network.parameters())
 buffers = {}
