@@ -1,18 +1,27 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Everything that needs a GPU, in one command: tests, then benches with PyTorch in the same run, then whole runs. Each step has
-# its own time limit; results and the log are under $OUT as they are made; the last line counts. Without a GPU every step
-# starts, says that it skips, and the count says so (--rehearse makes that a success).
-#   [OUT=FOLDER] [PROGRAMS=FOLDER] [RUN=COMMAND] bench/on-gpu.sh [--rehearse]
+# Everything that needs a GPU, in one command: tests, then benches with PyTorch in the same run, then whole runs; or the parts that are
+# named. Each step has its own time limit; results and the log are under $OUT as they are made; the last line counts. Without a
+# GPU every step starts, says that it skips, and the count says so (--rehearse makes that a success).
+#   [OUT=FOLDER] [PROGRAMS=FOLDER] [RUN=COMMAND] bench/on-gpu.sh [--rehearse] [tests] [benches] [whole_runs]
 # RUN is put before every program, for a machine where they need a wrapper to start.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
-rehearse=no
-[ "${1:-}" != --rehearse ] || rehearse=yes
+rehearse=no parts=()
+for word in "$@"; do
+  case $word in
+    --rehearse) rehearse=yes ;;
+    tests | benches | whole_runs) parts+=("$word") ;;
+    *)
+      echo "on-gpu.sh: $word: not one of --rehearse, tests, benches, whole_runs" >&2
+      exit 2
+      ;;
+  esac
+done
+[ ${#parts[@]} -gt 0 ] || parts=(tests benches whole_runs)
 OUT=${OUT:-build/on-gpu}
 PROGRAMS=$(realpath -m "${PROGRAMS:-build/cuda-release}")
 mkdir -p "$OUT"
-rm -f "$OUT"/*.jsonl "$OUT/result.json" # of an earlier run, maybe of another commit
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 read -ra run <<<"${RUN:-}"
@@ -79,24 +88,28 @@ tests() {
   fi
 }
 
+# What counts most comes first.
 benches() {
-  on_gpu "operations, bf16" 120 bash -c 'to ops.jsonl bench_ops --device cuda --precision bf16 --images 128 --iters 10 --loss'
-  on_gpu "operations, fp16" 120 bash -c 'to ops.jsonl bench_ops --device cuda --precision fp16 --images 128 --iters 10'
+  rm -f "$OUT"/*.jsonl "$OUT/result.json" # of an earlier run, maybe of another commit
+  local steps="--precision bf16 --warmup 5 --iters 20"
+  for batch in 256 32 64 128 512; do
+    on_gpu "step, batch $batch" 90 bash -c "to step.jsonl bench_step --device cuda $steps --batch $batch"
+    on_gpu "PyTorch, batch $batch" 90 bash -c "to step.jsonl python3 bench/peer_torch.py $steps --batch $batch"
+    [ $batch = 256 ] || continue
+    on_gpu "PyTorch compiled, batch 256" 400 bash -c "to step.jsonl python3 bench/peer_torch.py $steps --batch 256 --compile"
+    on_gpu "PyTorch synchronised norms, batch 256" 120 bash -c "to step.jsonl python3 bench/peer_torch.py $steps --batch 256 --sync-batch-norm"
+  done
+  on_gpu "step fed from HDF5, batch 256" 300 bash bench/gpu_fed.sh "$work" "$OUT/fed.jsonl"
+  on_gpu "operations, bf16" 120 bash -c 'to ops.jsonl bench_ops --device cuda --precision bf16 --images 512 --iters 10 --loss'
+  on_gpu "operations, fp16" 120 bash -c 'to ops.jsonl bench_ops --device cuda --precision fp16 --images 512 --iters 10'
   for batch in 16 32 256; do
     for graph in --no-cuda-graph --cuda-graph; do
-      on_gpu "step, batch $batch, $graph" 90 bash -c "to graph.jsonl bench_step --device cuda --precision bf16 --batch $batch --warmup 5 --iters 20 $graph"
+      on_gpu "step, batch $batch, $graph" 90 bash -c "to graph.jsonl bench_step --device cuda $steps --batch $batch $graph"
     done
   done
   for size in 224 96; do
     on_gpu "views, $size pixels" 90 bash -c "to views.jsonl bench_views --device cuda --images 256 --image-size $size"
   done
-  for batch in 32 64 128 256 512; do
-    on_gpu "step, batch $batch" 90 bash -c "to step.jsonl bench_step --device cuda --precision bf16 --batch $batch --warmup 5 --iters 20"
-    on_gpu "PyTorch, batch $batch" 90 bash -c "to step.jsonl python3 bench/peer_torch.py --precision bf16 --batch $batch --warmup 5 --iters 20"
-  done
-  on_gpu "PyTorch compiled, batch 256" 180 bash -c 'to step.jsonl python3 bench/peer_torch.py --precision bf16 --batch 256 --warmup 5 --iters 20 --compile'
-  on_gpu "PyTorch synchronised norms, batch 256" 120 bash -c 'to step.jsonl python3 bench/peer_torch.py --precision bf16 --batch 256 --warmup 5 --iters 20 --sync-batch-norm'
-  on_gpu "step fed from HDF5, batch 256" 300 bash bench/gpu_fed.sh "$work" "$OUT/fed.jsonl"
   on_gpu "one result file" 60 bash -c "python3 bench/collect.py $OUT $commit >$OUT/result.json"
 }
 
@@ -111,9 +124,8 @@ main() {
   commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
   echo "commit $commit"
   nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo "no GPU here"
-  tests
-  benches
-  whole_runs
+  local part
+  for part in "${parts[@]}"; do "$part"; done
   echo "$passed passed, $failed failed, $skipped skipped"
   [ $failed -eq 0 ] && { [ $rehearse = yes ] || [ $has_gpu = yes ]; }
 }
