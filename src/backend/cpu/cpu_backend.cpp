@@ -41,6 +41,10 @@ DType CpuBackend::preferred_dtype() const {
                                                                                               : DType::kF32;
 }
 
+bool CpuBackend::supports(DType dtype) const {
+  return dtype == DType::kF32 || (dtype == DType::kBF16 && primitives_->multiplies(dtype));
+}
+
 Buffer CpuBackend::allocate(std::size_t size_bytes) {
   constexpr std::size_t kAlignment = 256;
   const std::size_t rounded = std::max<std::size_t>(1, (size_bytes + kAlignment - 1) / kAlignment) * kAlignment;

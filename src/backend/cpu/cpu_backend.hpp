@@ -19,7 +19,7 @@ class CpuBackend final : public Backend {
 
   std::string description() const override;
   DType preferred_dtype() const override;
-  bool supports(DType dtype) const override { return dtype == DType::kF32 || dtype == DType::kBF16; }
+  bool supports(DType dtype) const override;
   Buffer allocate(std::size_t size_bytes) override;
   Buffer allocate_staging(std::size_t size_bytes) override { return allocate(size_bytes); }
   void synchronize() override {}

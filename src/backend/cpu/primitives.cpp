@@ -132,6 +132,15 @@ const Primitives::Product& Primitives::product(const GemmDesc& d, DType ab, DTyp
   return products_.emplace(key, std::move(product)).first->second;
 }
 
+bool Primitives::multiplies(DType dtype) {
+  try {
+    product({.M = 16, .N = 16, .K = 16}, dtype, dtype);
+    return true;
+  } catch (const dnnl::error&) {
+    return false;
+  }
+}
+
 std::byte* Primitives::scratch(std::size_t size_bytes) {
   constexpr std::size_t kAlignment = 64;
   if (scratch_.size() < size_bytes + kAlignment) scratch_.resize(size_bytes + kAlignment);

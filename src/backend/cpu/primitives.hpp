@@ -33,6 +33,9 @@ class Primitives {
   /// Rows of a are dense.
   const Product& product(const GemmDesc& desc, DType ab, DType c);
 
+  /// False for a type that oneDNN has no products of on this processor: bf16 without AVX-512, for one.
+  bool multiplies(DType dtype);
+
   dnnl::engine& engine() { return engine_; }
   dnnl::stream& stream() { return stream_; }
   /// A tensor over memory of ours.
