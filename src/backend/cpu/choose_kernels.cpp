@@ -1,26 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "row_kernels.hpp"
+#include "winograd_kernels.hpp"
 
 namespace barlow::cpu {
 
 extern const RowKernels row_kernels_base;
+extern const WinogradKernels winograd_kernels_base;
+
 #ifdef BARLOW_X86_LEVELS
 extern const RowKernels row_kernels_v3, row_kernels_v4;
-#endif
+extern const WinogradKernels winograd_kernels_v3, winograd_kernels_v4;
+
+namespace {
+
+template <class Kernels>
+const Kernels& choose(const Kernels& base, const Kernels& v3, const Kernels& v4) {
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl"))
+    return v4;
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? v3 : base;
+}
+
+}  // namespace
 
 const RowKernels& row_kernels() {
-#ifdef BARLOW_X86_LEVELS
-  static const RowKernels* const chosen = [] {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
-      return &row_kernels_v4;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &row_kernels_v3;
-    return &row_kernels_base;
-  }();
-  return *chosen;
-#else
-  return row_kernels_base;
-#endif
+  static const RowKernels& chosen = choose(row_kernels_base, row_kernels_v3, row_kernels_v4);
+  return chosen;
 }
+
+const WinogradKernels& winograd_kernels() {
+  static const WinogradKernels& chosen = choose(winograd_kernels_base, winograd_kernels_v3, winograd_kernels_v4);
+  return chosen;
+}
+#else
+const RowKernels& row_kernels() { return row_kernels_base; }
+
+const WinogradKernels& winograd_kernels() { return winograd_kernels_base; }
+#endif
 
 }  // namespace barlow::cpu

@@ -6,6 +6,7 @@
 #include "cpu_backend.hpp"
 #include "primitives.hpp"
 #include "unfold.hpp"
+#include "winograd.hpp"
 
 namespace barlow::cpu {
 namespace {
@@ -50,6 +51,9 @@ bool unfolds_for_images(const Conv2dDesc& d) {
   return keeps_size && d.stride == 1 && d.R > 1 && d.H * d.W < 9 && std::min(d.C, d.K) >= 128;
 }
 
+/// Where Winograd's algorithm beats all of these: with fewer channels its transforms cost more than they save.
+bool transforms_tiles(const Conv2dDesc& d) { return fits_winograd(d) && std::min(d.C, d.K) >= 32; }
+
 /// The convolution from dy to dx where images keep their size.
 Conv2dDesc backwards(Conv2dDesc d) {
   std::swap(d.C, d.K);
@@ -80,6 +84,7 @@ TensorView patches_memory(Primitives& primitives, const Conv2dDesc& d) {
 void CpuBackend::do_conv2d(const Conv2dDesc& d, In x, In w, Out y) {
   if (multiplies(d)) return do_gemm({.M = d.N * d.H * d.W, .N = d.K, .K = d.C, .transpose_b = true}, x, w, y);
   if (unfolds_for_images(d)) return multiply_unfolded(d, x, w, true, y);
+  if (transforms_tiles(d)) return winograd_conv2d(*primitives_, d, x, w, y, num_threads_);
   const Primitive& forward = primitives_->convolution(d, ConvolutionKind::kForward);
   forward.primitive.execute(
       primitives_->stream(),
@@ -96,6 +101,7 @@ void CpuBackend::do_conv2d_grad_input(const Conv2dDesc& d, In dy, In w, Out dx) 
     turn_filter(d, w.data, turned.data(), num_threads_);
     return multiply_unfolded(backwards(d), dy, ConstTensorView(turned.data(), d.dtype, w.shape), false, dx);
   }
+  if (transforms_tiles(d)) return winograd_grad_input(*primitives_, d, dy, w, dx, num_threads_);
   if (is_one_position(d) && d.stride > 1) {
     for_some_images(d, [&](const Conv2dDesc& some, std::int64_t first) {
       const TensorView met = patches_memory(*primitives_, some);
@@ -115,6 +121,7 @@ void CpuBackend::do_conv2d_grad_input(const Conv2dDesc& d, In dy, In w, Out dx) 
 
 void CpuBackend::do_conv2d_grad_filter(const Conv2dDesc& d, In x, In dy, Out dw) {
   if (unfolds_for_filter(d)) return multiply_unfolded_for_filter(d, x, dy, dw);
+  if (transforms_tiles(d)) return winograd_grad_filter(*primitives_, d, x, dy, dw, num_threads_);
   const Primitive& backward = primitives_->convolution(d, ConvolutionKind::kGradFilter);
   const dnnl::memory result = primitives_->wrap(Primitives::filter(d, DType::kF32), dw.data);
   const bool direct = backward.weights == result.get_desc();
