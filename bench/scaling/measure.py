@@ -116,22 +116,25 @@ def main():
     wrap = shlex.split(request.wrap)
     version = subprocess.run([*wrap, request.programs / "barlow", "--version"], check=True, capture_output=True, text=True).stdout.splitlines()[0]
     entries = []
-    with open(request.output / "scaling.jsonl", "w", encoding="utf-8") as file:
-        for kind, points in series(request):
-            first = None
-            for ranks, batch in points:
-                entry = {**entry_of(kind, measure(request, data, ranks, batch), first), "version": version,
-                         "data": str(request.data or f"synthetic {request.size}"), "flags": " ".join(request.flags)}
-                first = first or entry
-                entries.append(entry)
-                line = json.dumps(entry)
-                print(line, flush=True)
-                file.write(line + "\n")
-                file.flush()
-                if entry["unclaimed_share"] > UNCLAIMED:
-                    print(f"scaling: {100 * entry['unclaimed_share']:.1f} % of the step is in no phase", file=sys.stderr)
-    print("\n".join(scaling_table(entries)))
-    (request.output / "scaling.svg").write_text(scaling_plot(entries), encoding="utf-8")
+    try:
+        with open(request.output / "scaling.jsonl", "w", encoding="utf-8") as file:
+            for kind, points in series(request):
+                first = None
+                for ranks, batch in points:
+                    entry = {**entry_of(kind, measure(request, data, ranks, batch), first), "version": version,
+                             "data": str(request.data or f"synthetic {request.size}"), "flags": " ".join(request.flags)}
+                    first = first or entry
+                    entries.append(entry)
+                    line = json.dumps(entry)
+                    print(line, flush=True)
+                    file.write(line + "\n")
+                    file.flush()
+                    if entry["unclaimed_share"] > UNCLAIMED:
+                        print(f"scaling: {100 * entry['unclaimed_share']:.1f} % of the step is in no phase", file=sys.stderr)
+    finally:  # what a failed run leaves behind it was measured all the same
+        if entries:
+            print("\n".join(scaling_table(entries)))
+            (request.output / "scaling.svg").write_text(scaling_plot(entries), encoding="utf-8")
 
 
 if __name__ == "__main__":

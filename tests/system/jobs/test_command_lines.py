@@ -155,6 +155,10 @@ def check_scaling():
                            capture_output=True, text=True).stdout
     assert "| strong | 1 |" in table and plot.read_text() == (FOLDER / "scaling" / "scaling.svg").read_text()
     assert "give --batch-per-rank" in submit("scaling", "--ranks", "1", expect=2)[0]
+    (FOLDER / "scaling" / "scaling.svg").unlink()
+    said = submit("scaling", "--ranks", "1,2", *arguments[2:], "--", *TINY, expect=1, STUB_RUNS="1")[0]  # one rank is all that this srun starts
+    assert "started 2 ranks, but 1 met" in said and "| weak | 1 |" in said and "| strong |" not in said, said
+    assert (FOLDER / "scaling" / "scaling.svg").exists(), "the picture of what was measured"
 
 
 def check_quickstart_schedule():
