@@ -145,7 +145,12 @@ def check_ablation():
 
 def check_scaling():
     arguments = ["--ranks", "1", "--batch-per-rank", "4", "--batch", "4", "--steps", "2", "--size", "40x32", "--images", "20", "--output", FOLDER / "scaling"]
-    said, log = submit("scaling", *arguments, "--", *TINY, STUB_RUNS="1")
+    container = FOLDER / "some images" / "container"
+    container.parent.mkdir()
+    container.write_text('#!/bin/sh\nexec "$@"\n')
+    container.chmod(0o755)
+    said, log = submit("scaling", *arguments, "--", *TINY, STUB_RUNS="1", BARLOW_SITE=site(f'barlow_wrap=("{container}")'))
+    assert f"{container} {BINARIES}/barlow pretrain" in log, log
     assert "--nodes=1 --ntasks=1" in log and log.count("srun") == 2, log
     lines = [json.loads(line) for line in (FOLDER / "scaling" / "scaling.jsonl").read_text().splitlines()]
     assert [(line["kind"], line["ranks"], line["efficiency"]) for line in lines] == [("weak", 1, 1), ("strong", 1, 1)], lines
