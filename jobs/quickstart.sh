@@ -113,7 +113,7 @@ if [ -e "$test" ]; then
   done
 fi
 cat <<TEXT
-weights    $run/backbone.safetensors   (torchvision's names, for any PyTorch program)
+weights    $run/backbone.safetensors   (torchvision's names, without fc; README.md tells how to load them)
 metrics    $run/metrics.jsonl
 picture    $run/report.html            (open it in a browser)
 next       bash jobs/quickstart.sh --data FOLDER --output runs/mine     your own images
