@@ -43,6 +43,10 @@ void report_start(const PretrainConfig& config, const RunPlan& plan, const Memor
                         plan.total_steps, config.batch_size, plan.step.local_batch, plan.steps_per_epoch,
                         form == ssl::LossForm::kGram ? "Gram" : "direct",
                         ssl::noise_floor(config.lambd, model.embedding_width(), config.batch_size)));
+  if (config.warmup_epochs >= config.epochs)
+    log::warning(
+        fmt::format("--warmup-epochs {} is not shorter than --epochs {}: the learning rate never reaches its peak",
+                    config.warmup_epochs, config.epochs));
 }
 
 }  // namespace barlow::train

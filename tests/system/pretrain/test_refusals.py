@@ -76,6 +76,13 @@ def check_configuration_file():
     assert "lars-clip = false" in subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout, "what a preset switches on"
 
 
+def check_long_warmup():
+    """Not refused, because somebody may mean it."""
+    errors = run(command(FOLDER / "warms-up", 2, warmup_epochs=2, quiet=True, stop_after_steps=1), expect=75)
+    assert errors.count("--warmup-epochs 2 is not shorter than --epochs 2: ") == 1, errors
+    assert "warning" not in run(command(FOLDER / "trains", 0, warmup_epochs=1.75, quiet=True, stop_after_steps=1), expect=75)
+
+
 def check_corrupt_image():
     """A corrupt image at run time is named and stops every rank, or is replaced alike on all."""
     copy = FOLDER / "corrupt.h5"
@@ -103,6 +110,6 @@ def check_corrupt_image():
 
 make_images()
 assert BATCH % 7, "a case above needs a batch size that 2 ranks cannot share"
-for check in (check_flags, check_other_run, check_configuration_file, check_corrupt_image):
+for check in (check_flags, check_other_run, check_configuration_file, check_long_warmup, check_corrupt_image):
     check()
     print(f"{check.__name__} passed", flush=True)
