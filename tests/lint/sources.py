@@ -6,12 +6,12 @@ FOLDERS = ("include", "src", "data_tools", "tests", "bench", "jobs", ".ci")
 CPP = (".hpp", ".cpp", ".cuh", ".cu")
 
 
-def files(root, suffixes, folders=FOLDERS):
-    """Paths below the given folders of root whose suffix is one of suffixes, sorted."""
+def files(root, suffixes=None, folders=FOLDERS):
+    """Paths below the given folders of root whose suffix is one of suffixes, if given, sorted."""
     found = []
     for folder in folders:
         top = Path(root) / folder
-        found += [p for p in top.rglob("*") if p.suffix in suffixes and p.is_file()]
+        found += [p for p in top.rglob("*") if (suffixes is None or p.suffix in suffixes) and p.is_file()]
     return sorted(found)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import check_headers
 import check_layers
+import check_modes
 import check_sizes
 
 SPDX = "// SPDX-License-Identifier: Apache-2.0\n"
@@ -19,7 +20,7 @@ def run(check, tree, *arguments):
         for path, text in tree.items():
             full = Path(folder) / path
             full.parent.mkdir(parents=True, exist_ok=True)
-            full.write_text(SPDX + text)
+            full.write_text(text if text.startswith("#!") else SPDX + text)
         return check.main(Path(folder), *arguments), output.getvalue()
 
 
@@ -36,12 +37,13 @@ FAULTS = [  # (check, what is added or changed, words of the message)
     (check_sizes, {"include/barlow/base/a.hpp": "\n" * 200}, "201 lines, at most 200"),
     (check_sizes, {"src/base/a.cpp": "\n" * 400}, "401 lines, at most 400"),
     (check_headers, {"include/barlow/base/a.hpp": "std::string a();\n"}, "a.hpp does not compile alone"),
+    (check_modes, {"jobs/a.sh": "#!/bin/sh\n"}, "jobs/a.sh: chmod +x"),
 ]
 
 
 def main(compiler):
     failures = []
-    for check in (check_layers, check_sizes, check_headers):
+    for check in (check_layers, check_sizes, check_headers, check_modes):
         code, output = run(check, GOOD, *([compiler] if check is check_headers else []))
         if code != 0:
             failures.append(f"{check.__name__} refuses a good tree: {output}")
