@@ -5,8 +5,8 @@
     jobs/tensorboard.py runs/imagenet runs/other --logdir runs/tensorboard
     tensorboard --logdir runs/tensorboard
 
-A folder of LOGDIR per run, written anew each time: start it again for a run that goes on. Images, settings and evaluations are in
-`barlow report`.
+A folder of LOGDIR per run, named after the run's and the one that it is in, and written anew each time: start it again for a run that goes
+on. Images, settings and evaluations are in `barlow report`.
 """
 import argparse
 import datetime
@@ -47,15 +47,19 @@ def main():
     parser.add_argument("--logdir", type=pathlib.Path, required=True, help="folder for tensorboard --logdir")
     a = parser.parse_args()
     make_writer = summary_writer()
-    for run in a.runs:
+    folders = {}
+    for run in map(pathlib.Path.resolve, a.runs):
         metrics = run / "metrics.jsonl"
         if not metrics.is_file():
             sys.exit(f"tensorboard.py: {metrics} is missing: give the --output of a barlow pretrain")
-        folder = a.logdir / run.resolve().name
+        folder = a.logdir / run.parent.name / run.name  # every quickstart's run is called run
+        if folders.setdefault(folder, run) != run:
+            sys.exit(f"tensorboard.py: {folders[folder]} and {run} would both be {folder}: give them different --logdir")
+    for folder, run in folders.items():
         for old in folder.glob("events.out.tfevents.*"):
             old.unlink()
         with make_writer(str(folder)) as writer:
-            for line in lines_of(metrics):
+            for line in lines_of(run / "metrics.jsonl"):
                 for key, value in line.items():
                     if key not in NOT_DRAWN and isinstance(value, (int, float)):
                         writer.add_scalar(key, value, line["step"], walltime=seconds_of(line["time"]))
