@@ -16,6 +16,10 @@ if [ -n "${BARLOW_SITE:-}" ]; then
   source "$BARLOW_SITE"
   set -u
 fi
+# Who has built for GPUs only needs no second build: those programs run on CPUs, too.
+if [ -z "${barlow_preset:-}" ] && [ ! -x "$BARLOW_HOME/build/cpu-release/bin/barlow" ] && [ -x "$BARLOW_HOME/build/cuda-release/bin/barlow" ]; then
+  barlow_preset=cuda-release
+fi
 barlow_bin=${BARLOW_BIN:-$BARLOW_HOME/build/${barlow_preset:-cpu-release}/bin}
 if [ ${#barlow_wrap[@]} -eq 0 ] && [ ! -x "$barlow_bin/barlow" ]; then
   echo "job: no $barlow_bin/barlow; build it first, or set BARLOW_BIN to the folder of barlow and barlow-data" >&2

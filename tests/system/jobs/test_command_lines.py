@@ -27,7 +27,7 @@ def submit(script, *arguments, expect=0, **environment):
     """Runs a script as SLURM would; what it said and the stand-ins' log."""
     LOG.write_text("")
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM", "BARLOW", "STUB"))}
-    clean.update(JOB, BARLOW_BIN=BINARIES, STUB_LOG=str(LOG), PATH=f"{STUBS}:{clean['PATH']}", **environment)
+    clean |= {**JOB, "BARLOW_BIN": BINARIES, "STUB_LOG": str(LOG), "PATH": f"{STUBS}:{clean['PATH']}", **environment}
     result = subprocess.run(["bash", f"{PROJECT}/jobs/{script}.sbatch", *map(str, arguments)], cwd=FOLDER, env=clean, capture_output=True, text=True,
                             timeout=120, check=False)
     assert result.returncode == expect, f"{script} returned {result.returncode}, not {expect}\n{result.stdout}{result.stderr}{LOG.read_text()}"
@@ -103,6 +103,22 @@ def check_sites():
     for file in pathlib.Path(PROJECT, "jobs/site").iterdir():
         submit("pretrain_cpu", *PRETRAIN, expect=3 if file.stem == "container" else 0, BARLOW_SITE=str(file), SCRATCH="/scratch", HOME=str(FOLDER))
         assert "apptainer exec --bind" in LOG.read_text() or file.stem != "container", LOG.read_text()
+
+
+def check_programs():
+    """The programs of either build; what a script asks for, or a site names, and nothing else."""
+    home, build = FOLDER / "home", FOLDER / "home" / "build"
+    build.mkdir(parents=True)
+    (home / "jobs").symlink_to(f"{PROJECT}/jobs")
+    evaluation = ["--train", "a.h5", "--test", "b.h5", "--checkpoint", "run"]
+    here = {"BARLOW_HOME": str(home), "BARLOW_BIN": ""}
+    assert f"no {build}/cpu-release/bin/barlow; build it first" in submit("evaluate", *evaluation, expect=2, **here)[0]
+    for preset in "cuda-release", "cpu-release":
+        (build / preset).mkdir()
+        (build / preset / "bin").symlink_to(BINARIES)
+        assert f"{build}/{preset}/bin/barlow evaluate" in submit("evaluate", *evaluation, **here)[1]
+    assert f"{build}/cuda-release/bin/barlow pretrain" in submit("pretrain_gpu", *PRETRAIN, SLURM_GPUS_ON_NODE="2", **here)[1]
+    submit("evaluate", *evaluation, expect=2, **{**here, "BARLOW_BIN": str(home / "elsewhere")})
 
 
 def check_others():
@@ -195,7 +211,7 @@ def check_quickstart_schedule():
 
 
 try:
-    for check in check_pretrain, check_sites, check_others, check_ablation, check_scaling, check_quickstart_schedule:
+    for check in check_pretrain, check_sites, check_programs, check_others, check_ablation, check_scaling, check_quickstart_schedule:
         check()
         print(check.__name__, flush=True)
 finally:
