@@ -23,6 +23,11 @@ NamedTensor pack(std::string name, DType dtype, const Shape& shape, const void* 
 /// The first part of a name: backbone, projector or bn.
 std::string part_of(const std::string& name) { return name.substr(0, name.find('.')); }
 
+/// What decides on a part's shapes.
+std::string flags_of(const std::string& part) {
+  return part + "." == kBackbone ? "--architecture, --stem and --backbone-width" : "--projector";
+}
+
 class InitialWeights {
  public:
   explicit InitialWeights(const std::filesystem::path& path) : path_(path), tensors_(read_safetensors(path)) {
@@ -37,7 +42,8 @@ class InitialWeights {
       refuse(parameter.name + " is missing, though other tensors of the " + part_of(parameter.name) + " are there");
     if (tensor->dtype != DType::kF32) refuse(parameter.name + " is " + name_of(tensor->dtype) + ", expected fp32");
     if (!(tensor->shape == parameter.file_shape())) {
-      refuse(parameter.name + " is " + tensor->shape.to_string() + ", expected " + parameter.file_shape().to_string());
+      refuse(parameter.name + " is " + tensor->shape.to_string() + ", expected " + parameter.file_shape().to_string() +
+             "; give the " + flags_of(part_of(parameter.name)) + " that the file was made with");
     }
     std::vector<float> values(static_cast<std::size_t>(tensor->shape.num_elements()));
     std::memcpy(values.data(), tensor->data.data(), tensor->data.size());

@@ -117,6 +117,7 @@ def check_refusals(finished):
     cut.write_bytes((finished / "backbone.safetensors").read_bytes()[:5000])
     cases = [(["--checkpoint", FOLDER / "missing"], "missing"), (["--checkpoint", cut, *PLAIN], "cut.safetensors"),
              (["--checkpoint", DATA], DATA.name), (["--checkpoint", finished / "backbone.safetensors", "--architecture", "resnet50", *PLAIN[2:]], "layer1.0.conv1"),
+             (["--checkpoint", finished / "backbone.safetensors"], "give the --architecture, --stem and --backbone-width"),
              (["--checkpoint", finished, "--untrained"], "--untrained"), (["--untrained", *PLAIN, "--k", "0"], "--k"),
              (["--untrained", *PLAIN, "--test", FOLDER / "no-test.h5"], "no-test.h5"), ([], "--checkpoint")]
     for flags, naming in cases:
