@@ -24,7 +24,7 @@ struct Features {
 /// @throws DataError naming an image that cannot be read.
 Features extract_features(const data::Dataset& dataset, Encoder& encoder, const train::Runtime& runtime);
 
-/// The pixels themselves, in 0..1: what an encoder must beat.
+/// The pixels themselves, in 0..1: what an encoder must beat. @throws DataError as extract_features().
 Features raw_pixels(const data::Dataset& dataset, std::int64_t image_size, const train::Runtime& runtime);
 
 /// One pass over at most `max_images` for an untrained encoder. Collective.

@@ -27,9 +27,9 @@ class CheckpointFolder {
   /// @param milestone_epoch  above 0: keeps it as `checkpoint.epoch-NNNN.h5` as well
   /// @throws StorageError; the older checkpoints are then as they were, and no temporary file is left.
   void save(const StateCopy& state, std::int64_t milestone_epoch = 0) const;
-  /// Reads the newest checkpoint that is whole, with a warning if that is not the newest. @throws DataError if none is;
+  /// Reads the newest checkpoint that is whole, with a warning if that is not the newest. Where there is neither a
+  /// newest nor a previous one, the latest milestone counts, with a warning. @throws DataError if none is whole;
   /// ConfigError if it is of another format.
-  /// Where there is neither a newest nor a previous one, the latest milestone counts, with a warning.
   RunState load(nn::ParameterStore& store, Backend& backend) const;
   /// As load(), for the job that goes on with the run and saves into it: a damaged newest file is set aside as
   /// `checkpoint.damaged.h5`. The next save() would put it over the one whole checkpoint that is left, and a kill

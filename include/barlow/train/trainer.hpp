@@ -27,8 +27,7 @@ enum class Outcome {
 ///
 /// Collective. @param config  resolved. @param watchdog  hears of every operation
 /// @throws AgreedError on every rank alike for what the user can mend (data, folder, contradiction with the checkpoint)
-/// and
-///         for a loss that is not finite; other errors on one rank only, which must then abort the others.
+/// and for a loss that is not finite; other errors on one rank only, which must then abort the others.
 Outcome pretrain(const PretrainConfig& config, const Runtime& runtime, Watchdog& watchdog);
 
 }  // namespace barlow::train
