@@ -9,12 +9,11 @@
 #include "device.hpp"
 #include "device_memory.hpp"
 #include "graph_recording.hpp"
+#include "workspace.hpp"
 
 namespace barlow::cuda {
 namespace {
 
-// Convolutions whose plans want more do not gain by it; the largest of ResNet's at batch 256 want less.
-constexpr std::size_t kWorkspaceBytes = std::size_t{256} << 20;
 // Sums of [V,2,C] from at most kManyBlocks blocks: 8.4 MB for any channels up to a million.
 constexpr std::size_t kPartsBytes = std::size_t{32} << 20;
 // The largest filter of a ResNet, 3x3 from 512 to 512 channels, in 2 bytes: 4.7 MB.
@@ -37,6 +36,16 @@ int major_version_of(int device) {
   return major;
 }
 
+struct DeviceMemory {
+  std::size_t free_bytes = 0, total_bytes = 0;
+};
+/// Of the current device.
+DeviceMemory device_memory() {
+  DeviceMemory memory;
+  check(cudaMemGetInfo(&memory.free_bytes, &memory.total_bytes));
+  return memory;
+}
+
 /// Whether a copy from this host memory may go on after the call has returned, and only the stream says when it ends.
 bool is_page_locked(const void* host) {
   cudaPointerAttributes attributes{};
@@ -51,12 +60,12 @@ CudaBackend::CudaBackend(const CudaOptions& options)
       stream_(make_stream_on(options.device)),
       upload_stream_(make_stream()),
       uploaded_{make_event(), make_event(), make_event(), make_event()},
-      workspace_(allocate_device(kWorkspaceBytes)),
+      workspace_(allocate_device(workspace_bytes(device_memory().total_bytes))),
       parts_(allocate_device(kPartsBytes)),
       filter_scratch_(1),
-      gemms_(stream(), workspace_.data(), kWorkspaceBytes, options.tf32),
+      gemms_(stream(), workspace_.data(), workspace_.size_bytes(), options.tf32),
       convs_(stream(), PlanCache(PlanCache::default_folder(), describe_device(options.device), version_of_cudnn()),
-             {workspace_.data(), kWorkspaceBytes}) {
+             {workspace_.data(), workspace_.size_bytes()}) {
   filter_scratch_.front() = allocate_device(kFilterBytes);
 }
 
@@ -82,11 +91,7 @@ bool CudaBackend::supports(DType dtype) const {
   return dtype == DType::kF32 || dtype == DType::kF16;
 }
 
-std::optional<std::size_t> CudaBackend::free_bytes() const {
-  std::size_t free = 0, total = 0;
-  check(cudaMemGetInfo(&free, &total));
-  return free;
-}
+std::optional<std::size_t> CudaBackend::free_bytes() const { return device_memory().free_bytes; }
 
 Buffer CudaBackend::allocate(std::size_t size_bytes) { return allocate_device(size_bytes); }
 
