@@ -10,12 +10,22 @@ template <int N>
 struct ProductRows {
   const float *a, *b;
 
+  static constexpr int kTogether = 4;
   struct Nothing {};
+  struct Row {
+    Pack<float, N> left, right;
+  };
   __device__ Nothing constants(int, std::int64_t) const { return {}; }
-  __device__ void add(Nothing, std::int64_t at, double* sum, double*) const {
-    const auto left = load<N>(a + at), right = load<N>(b + at);
+  __device__ Row read(std::int64_t at) const { return {load<N>(a + at), load<N>(b + at)}; }
+  template <int kRows>
+  __device__ void add(Nothing, const Row (&rows)[kRows], std::int64_t, std::int64_t, double* sum, double*) const {
 #pragma unroll
-    for (int i = 0; i < N; ++i) sum[i] += static_cast<double>(left.at[i]) * static_cast<double>(right.at[i]);
+    for (int i = 0; i < N; ++i) {
+      double part = 0;
+#pragma unroll
+      for (const Row& row : rows) part += static_cast<double>(row.left.at[i]) * static_cast<double>(row.right.at[i]);
+      sum[i] += part;
+    }
   }
 };
 

@@ -43,19 +43,35 @@ struct Affine {
 
 struct Nothing {};
 
+/// What kernels read of one row: x and one tensor more.
+template <class T, class U, int N>
+struct Both {
+  Pack<T, N> x;
+  Pack<U, N> other;
+};
+
 /// Sums of x and x^2. The variance is their difference, which cancels where the mean is large: f64 throughout.
 template <class T, int N>
 struct MomentRows {
   const T* x;
 
+  static constexpr int kTogether = 8;
   __device__ Nothing constants(int, std::int64_t) const { return {}; }
-  __device__ void add(Nothing, std::int64_t at, double* sum, double* square) const {
-    const auto values = load<N>(x + at);
+  __device__ Pack<T, N> read(std::int64_t at) const { return load<N>(x + at); }
+  template <int kRows>
+  __device__ void add(Nothing, const Pack<T, N> (&rows)[kRows], std::int64_t, std::int64_t, double* sum,
+                      double* square) const {
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-      const double value = to_float(values.at[i]);
-      sum[i] += value;
-      square[i] += value * value;
+      double part = 0, part_square = 0;
+#pragma unroll
+      for (const auto& values : rows) {
+        const double value = to_float(values.at[i]);
+        part += value;
+        part_square += value * value;
+      }
+      sum[i] += part;
+      square[i] += part_square;
     }
   }
 };
@@ -67,6 +83,7 @@ struct GradRows {
   const U* dy;
   Parameters parameters;
 
+  static constexpr int kTogether = 4;
   struct Constants {
     Affine<N> affine;
     float mean[N];
@@ -77,16 +94,23 @@ struct GradRows {
     for (int i = 0; i < N; ++i) constants.mean[i] = parameters.mean[view * parameters.channels + channel + i];
     return constants;
   }
-  __device__ void add(const Constants& k, std::int64_t at, double* sum, double* dot) const {
-    const auto values = load<N>(x + at);
-    const auto gradients = load<N>(dy + at);
+  __device__ Both<T, U, N> read(std::int64_t at) const { return {load<N>(x + at), load<N>(dy + at)}; }
+  template <int kRows>
+  __device__ void add(const Constants& k, const Both<T, U, N> (&rows)[kRows], std::int64_t, std::int64_t, double* sum,
+                      double* dot) const {
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-      const float value = to_float(values.at[i]);
-      float dz = to_float(gradients.at[i]);
-      if (kRelu && !(k.affine(i, value) > 0)) dz = 0;
-      sum[i] += dz;
-      dot[i] += dz * (value - k.mean[i]);
+      float part = 0, part_dot = 0;  // of so few rows, f32 loses about as much as in rounding one term
+#pragma unroll
+      for (const auto& row : rows) {
+        const float value = to_float(row.x.at[i]);
+        float dz = to_float(row.other.at[i]);
+        if (kRelu && !(k.affine(i, value) > 0)) dz = 0;
+        part += dz;
+        part_dot = fmaf(dz, value - k.mean[i], part_dot);
+      }
+      sum[i] += part;
+      dot[i] += part_dot;
     }
   }
 };
@@ -101,8 +125,13 @@ struct MaskedGradRows {
   const float* mean;
   std::int64_t channels;
 
+  static constexpr int kTogether = 2;
   struct Constants {
     float mean[N];
+  };
+  struct Row {
+    Pack<T, N> x;
+    Pack<U, N> dy, y, extra;
   };
   __device__ Constants constants(int view, std::int64_t channel) const {
     Constants constants;
@@ -110,23 +139,34 @@ struct MaskedGradRows {
     for (int i = 0; i < N; ++i) constants.mean[i] = mean[view * channels + channel + i];
     return constants;
   }
-  __device__ void add(const Constants& k, std::int64_t at, double* sum, double* dot) const {
-    const auto values = load<N>(x + at);
-    auto gradients = load<N>(dy + at);
-    Pack<U, N> outputs{}, extras{};
-    if constexpr (kRelu) outputs = load<N>(y + at);
-    if constexpr (kExtra) extras = load<N>(extra + at);
+  __device__ Row read(std::int64_t at) const {
+    Row row{load<N>(x + at), load<N>(dy + at), {}, {}};
+    if constexpr (kRelu) row.y = load<N>(y + at);
+    if constexpr (kExtra) row.extra = load<N>(extra + at);
+    return row;
+  }
+  template <int kRows>
+  __device__ void add(const Constants& k, const Row (&rows)[kRows], std::int64_t at, std::int64_t stride, double* sum,
+                      double* dot) const {
+    Pack<U, N> results[kRows];
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-      float dz = to_float(gradients.at[i]);
-      if constexpr (kExtra) dz += to_float(extras.at[i]);
-      if constexpr (kRelu) dz = to_float(outputs.at[i]) > 0 ? dz : 0;
-      gradients.at[i] = from_float<U>(dz);
-      dz = to_float(gradients.at[i]);
-      sum[i] += dz;
-      dot[i] += dz * (to_float(values.at[i]) - k.mean[i]);
+      float part = 0, part_dot = 0;
+#pragma unroll
+      for (int r = 0; r < kRows; ++r) {
+        float dz = to_float(rows[r].dy.at[i]);
+        if constexpr (kExtra) dz += to_float(rows[r].extra.at[i]);
+        if constexpr (kRelu) dz = to_float(rows[r].y.at[i]) > 0 ? dz : 0;
+        results[r].at[i] = from_float<U>(dz);
+        dz = to_float(results[r].at[i]);
+        part += dz;
+        part_dot = fmaf(dz, to_float(rows[r].x.at[i]) - k.mean[i], part_dot);
+      }
+      sum[i] += part;
+      dot[i] += part_dot;
     }
-    save(dy + at, gradients);
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) save(dy + at + r * stride, results[r]);
   }
 };
 
@@ -177,62 +217,68 @@ __global__ void inference_statistics_kernel(const float* running_mean, const flo
 }
 
 template <class T, class U, int N, bool kRelu, bool kResidual>
-__global__ void normalize_kernel(RowGrid grid, Parameters parameters, const T* __restrict__ x,
-                                 const U* __restrict__ residual, U* __restrict__ y) {
+__global__ void __launch_bounds__(kBlock)
+    normalize_kernel(RowGrid grid, Parameters parameters, const T* x, const U* residual, U* y) {
   const RowPosition p(grid);
   if (p.channel >= grid.channels) return;
   const Affine<N> affine(parameters, p.view, p.channel);
-#pragma unroll 4
-  for (std::int64_t row = p.row; row < p.last; row += p.step) {
-    const std::int64_t at = (p.view * grid.rows + row) * grid.channels + p.channel;
-    const auto values = load<N>(x + at);
-    Pack<U, N> added{}, result;
-    if constexpr (kResidual) added = load<N>(residual + at);
+  const auto read = [&](std::int64_t at) {
+    Both<T, U, N> row{load<N>(x + at), {}};
+    if constexpr (kResidual) row.other = load<N>(residual + at);
+    return row;
+  };
+  for_rows<kResidual ? 2 : 4>(grid, p, read, [&](const auto& rows, std::int64_t at, std::int64_t stride) {
 #pragma unroll
-    for (int i = 0; i < N; ++i) {
-      float value = affine(i, to_float(values.at[i]));
-      if constexpr (kResidual) value += to_float(added.at[i]);
-      if constexpr (kRelu) value = value < 0 ? 0 : value;  // a NaN passes
-      result.at[i] = from_float<U>(value);
+    for (const auto& row : rows) {
+      Pack<U, N> result;
+#pragma unroll
+      for (int i = 0; i < N; ++i) {
+        float value = affine(i, to_float(row.x.at[i]));
+        if constexpr (kResidual) value += to_float(row.other.at[i]);
+        if constexpr (kRelu) value = value < 0 ? 0 : value;  // a NaN passes
+        result.at[i] = from_float<U>(value);
+      }
+      save(y + at, result);
+      at += stride;
     }
-    save(y + at, result);
-  }
+  });
 }
 
 // With xhat = (x - mean) inv_std and g = gamma inv_std:
-//   dx = g dz - g mean(dz) - g xhat mean(dz xhat) = a dz + b x + d,
-//   a = g, b = -g inv_std mean(dz xhat), d = -g mean(dz) - b mean.
+//   dx = g dz - g mean(dz) - g xhat mean(dz xhat) = g dz + b x + d,
+//   b = -g inv_std mean(dz xhat), d = -g mean(dz) - b mean.
 template <class T, class U, int N, bool kMask>
-__global__ void grad_input_kernel(RowGrid grid, Parameters parameters, const double* sums, double count, const T* x,
-                                  const U* dy, T* dx) {
+__global__ void __launch_bounds__(kBlock) grad_input_kernel(RowGrid grid, Parameters parameters, const double* sums,
+                                                            double count, const T* x, const U* dy, T* dx) {
   const RowPosition p(grid);
   if (p.channel >= grid.channels) return;
   const Affine<N> affine(parameters, p.view, p.channel);
-  float a[N], b[N], d[N];
+  const double share = 1 / count;
+  float b[N], d[N];
 #pragma unroll
   for (int i = 0; i < N; ++i) {
     const std::int64_t c = p.channel + i, at = p.view * grid.channels + c;
-    const double g = parameters.scale(p.view, c);
-    const double slope = -g * parameters.inv_std[at] * (sums[(2 * p.view + 1) * grid.channels + c] / count);
-    a[i] = static_cast<float>(g);
+    const double g = affine.scale[i];
+    const double slope = -g * parameters.inv_std[at] * (sums[(2 * p.view + 1) * grid.channels + c] * share);
     b[i] = static_cast<float>(slope);
-    d[i] = static_cast<float>(-g * (sums[2 * p.view * grid.channels + c] / count) - slope * parameters.mean[at]);
+    d[i] = static_cast<float>(-g * (sums[2 * p.view * grid.channels + c] * share) - slope * parameters.mean[at]);
   }
-#pragma unroll 4
-  for (std::int64_t row = p.row; row < p.last; row += p.step) {
-    const std::int64_t at = (p.view * grid.rows + row) * grid.channels + p.channel;
-    const auto values = load<N>(x + at);
-    const auto gradients = load<N>(dy + at);
-    Pack<T, N> result;
+  const auto read = [&](std::int64_t at) { return Both<T, U, N>{load<N>(x + at), load<N>(dy + at)}; };
+  for_rows<2>(grid, p, read, [&](const auto& rows, std::int64_t at, std::int64_t stride) {
 #pragma unroll
-    for (int i = 0; i < N; ++i) {
-      const float value = to_float(values.at[i]);
-      float dz = to_float(gradients.at[i]);
-      if (kMask && !(affine(i, value) > 0)) dz = 0;
-      result.at[i] = from_float<T>(fmaf(a[i], dz, fmaf(b[i], value, d[i])));
+    for (const auto& row : rows) {
+      Pack<T, N> result;
+#pragma unroll
+      for (int i = 0; i < N; ++i) {
+        const float value = to_float(row.x.at[i]);
+        float dz = to_float(row.other.at[i]);
+        if (kMask && !(affine(i, value) > 0)) dz = 0;
+        result.at[i] = from_float<T>(fmaf(affine.scale[i], dz, fmaf(b[i], value, d[i])));
+      }
+      save(dx + at, result);
+      at += stride;
     }
-    save(dx + at, result);
-  }
+  });
 }
 
 RowGrid summing_grid(const BatchNormDesc& desc, int width) {

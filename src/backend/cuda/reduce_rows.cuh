@@ -14,19 +14,21 @@ inline std::int64_t parts_of(const RowGrid& grid, std::int64_t views) {
 }
 
 /// parts [splits,V,2,C] of the sums that `Rows` makes. For each thread:
-///   Rows::Channels constants(view, channel) loads what its channels need;
-///   rows.add(constants, index of the first element, first, second) adds one row's N terms to both sums.
+///   rows.constants(view, channel) loads what its channels need;
+///   rows.read(index of the first element) loads one row, kTogether of them at a time;
+///   rows.add(constants, rows, at, stride, first, second) adds the N terms of each to both sums; see for_rows().
 template <int N, class Rows>
-__global__ void reduce_rows(RowGrid grid, Rows rows, double* parts) {
+__global__ void __launch_bounds__(kBlock, 2) reduce_rows(RowGrid grid, Rows rows, double* parts) {
   __shared__ double shared[kBlock];
   const RowPosition p(grid);
   double sums[2][N] = {};
   if (p.channel < grid.channels) {
     const auto constants = rows.constants(p.view, p.channel);
-#pragma unroll 4
-    for (std::int64_t row = p.row; row < p.last; row += p.step) {
-      rows.add(constants, (p.view * grid.rows + row) * grid.channels + p.channel, sums[0], sums[1]);
-    }
+    for_rows<Rows::kTogether>(
+        grid, p, [&](std::int64_t at) { return rows.read(at); },
+        [&](const auto& batch, std::int64_t at, std::int64_t stride) {
+          rows.add(constants, batch, at, stride, sums[0], sums[1]);
+        });
   }
   const int thread = static_cast<int>(threadIdx.y * blockDim.x + threadIdx.x);
   for (int which = 0; which < 2; ++which) {

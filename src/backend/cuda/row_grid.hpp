@@ -5,6 +5,9 @@
 
 namespace barlow::cuda {
 
+/// The most rows that a thread reads together. Blocks take whole batches of them, save the last of a view.
+inline constexpr int kRowsTogether = 8;
+
 /// How blocks of threads share [views, rows, channels]: a block takes `lanes` groups of `width` channels and a range of
 /// one view's rows; its threads are [lanes, rows_at_once]. Depends on the shape only, so that sums always have the same
 /// order. Plain arithmetic, the same on host and device.
@@ -31,7 +34,8 @@ struct RowGrid {
     const std::int64_t most = (rows + grid.rows_at_once - 1) / grid.rows_at_once;
     const std::int64_t wanted = blocks / (views * grid.channel_blocks);
     const std::int64_t splits = wanted < 1 ? 1 : wanted < most ? wanted : most;
-    const std::int64_t passes = (most + splits - 1) / splits;  // of a block over its rows
+    const std::int64_t least = (most + splits - 1) / splits;  // of a block's passes over its rows
+    const std::int64_t passes = (least + kRowsTogether - 1) / kRowsTogether * kRowsTogether;
     grid.rows_per_block = passes * grid.rows_at_once;
     grid.splits = static_cast<int>((rows + grid.rows_per_block - 1) / grid.rows_per_block);
     return grid;

@@ -40,4 +40,39 @@ struct RowPosition {
         view(static_cast<int>(blockIdx.z)) {}
 };
 
+/// Calls use(rows, at, stride) for all rows of a thread: an array of what read(at) gave of kRows of them, or of one at
+/// the end; `at` is the index of the first one's first element, the next one's is `stride` further. Safe in place: a
+/// thread touches its own elements only.
+///
+/// All are read before the first is used, so that their loads are on their way together: what hides the latency of a
+/// GPU's memory is about 32 KB on its way to each multiprocessor. They are read at a loop's end and used at its
+/// beginning, because within one block the assembler reads each row where it is used, to save registers.
+template <int kRows, class Read, class Use>
+__device__ void for_rows(const RowGrid& grid, const RowPosition& p, Read read, Use use) {
+  static_assert(kRowsTogether % kRows == 0);
+  using Row = decltype(read(p.row));
+  const std::int64_t stride = p.step * grid.channels;
+  std::int64_t row = p.row, at = (p.view * grid.rows + row) * grid.channels + p.channel;
+  const auto are_left = [&] { return row + (kRows - 1) * p.step < p.last; };
+  if (are_left()) {
+    Row rows[kRows];
+    const auto fetch = [&] {
+#pragma unroll
+      for (int i = 0; i < kRows; ++i) rows[i] = read(at + i * stride);
+    };
+    fetch();
+    for (;;) {
+      use(rows, at, stride);
+      row += kRows * p.step;
+      at += kRows * stride;
+      if (!are_left()) break;
+      fetch();
+    }
+  }
+  for (; row < p.last; row += p.step, at += stride) {
+    const Row rows[] = {read(at)};
+    use(rows, at, stride);
+  }
+}
+
 }  // namespace barlow::cuda

@@ -26,6 +26,7 @@ TEST_CASE("a grid's blocks take every row and channel once") {
     }
   }
   CHECK(taken == std::vector<int>(taken.size(), 1));
+  CHECK(grid.rows_per_block % (grid.rows_at_once * barlow::cuda::kRowsTogether) == 0);
   // No block is idle, and there are not many more than asked for.
   CHECK((grid.splits - 1) * grid.rows_per_block < rows);
   CHECK((grid.splits == 1 || views * grid.channel_blocks * grid.splits <= blocks));
