@@ -118,7 +118,7 @@ void CudaBackend::do_column_dots(In a, In b, Out sums) {
   const std::int64_t N = a.shape[0], D = a.shape[1];
   with_width(D, sizeof(float), {a, b}, [&](auto width) {
     constexpr int kWidth = decltype(width)::value;
-    const RowGrid grid = RowGrid::cut(1, N, D, kWidth, kBlock, kManyBlocks);
+    const RowGrid grid = summing_grid(1, N, D, kWidth);
     double* both = parts() + parts_of(grid, 1);  // [2,D]; the parts end there
     sum_rows<kWidth>(grid, 1, ProductRows<kWidth>{data_of<float>(a), data_of<float>(b)}, NothingMore{}, parts(), both,
                      stream());

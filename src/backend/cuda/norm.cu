@@ -281,10 +281,6 @@ __global__ void __launch_bounds__(kBlock) grad_input_kernel(RowGrid grid, Parame
   });
 }
 
-RowGrid summing_grid(const BatchNormDesc& desc, int width) {
-  return RowGrid::cut(desc.views, desc.rows, desc.channels, width, kBlock, kManyBlocks);
-}
-
 template <bool kValue>
 using Flag = std::integral_constant<bool, kValue>;
 /// Calls f with the flag as a type.
@@ -315,8 +311,8 @@ void CudaBackend::do_batch_norm_sums(const BatchNormDesc& desc, In x, Out sums) 
     with_width(desc.channels, size_of(desc.dtype), {x}, [&](auto width) {
       using T = decltype(zero);
       constexpr int N = decltype(width)::value;
-      sum_rows<N>(summing_grid(desc, N), desc.views, MomentRows<T, N>{data_of<T>(x)}, NothingMore{}, parts(),
-                  data_of<double>(sums), stream());
+      sum_rows<N>(summing_grid(desc.views, desc.rows, desc.channels, N), desc.views, MomentRows<T, N>{data_of<T>(x)},
+                  NothingMore{}, parts(), data_of<double>(sums), stream());
     });
   });
 }
@@ -363,7 +359,8 @@ void CudaBackend::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y,
     using U = decltype(out);
     constexpr int N = decltype(width)::value;
     const auto sum = [&](auto rows) {
-      sum_rows<N>(summing_grid(desc, N), desc.views, rows, finish, parts(), data_of<double>(sums), stream());
+      sum_rows<N>(summing_grid(desc.views, desc.rows, desc.channels, N), desc.views, rows, finish, parts(),
+                  data_of<double>(sums), stream());
     };
     with_flag(desc.relu, [&](auto relu) {
       constexpr bool kRelu = decltype(relu)::value;

@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+
 #include "launch.cuh"
 #include "row_grid.hpp"
 
 /// Kernels that stream over the rows of [V,rows,C], each thread with its channels' constants in registers.
 namespace barlow::cuda {
 
+/// Blocks to aim at: a few for each of an H100's 132 multiprocessors, whole waves where one holds 2, 3 or 4. Sums take
+/// fewer: each block adds up its threads' at its end, and its parts are added up once more. Fixed, so that a sum's
+/// order depends on its shape only and not on the device.
+inline constexpr int kStreamingBlocks = 132 * 12, kSummingBlocks = 132 * 4;
+
 /// A grid of few enough blocks that a thread has rows to spread its constants over.
-inline RowGrid streaming_grid(std::int64_t views, std::int64_t rows, std::int64_t channels, int width) {
+inline RowGrid streaming_grid(std::int64_t views, std::int64_t rows, std::int64_t channels, int width,
+                              std::int64_t most_blocks = kStreamingBlocks) {
   constexpr int kMinRowsOfThread = 8;
   const std::int64_t threads = views * rows * ((channels + width - 1) / width);
-  const std::int64_t blocks = threads / (kBlock * kMinRowsOfThread);
-  return RowGrid::cut(views, rows, channels, width, kBlock,
-                      static_cast<int>(blocks < 1             ? 1
-                                       : blocks < kManyBlocks ? blocks
-                                                              : kManyBlocks));
+  const std::int64_t blocks = std::clamp<std::int64_t>(threads / (kBlock * kMinRowsOfThread), 1, most_blocks);
+  return RowGrid::cut(views, rows, channels, width, kBlock, static_cast<int>(blocks));
+}
+
+inline RowGrid summing_grid(std::int64_t views, std::int64_t rows, std::int64_t channels, int width) {
+  return streaming_grid(views, rows, channels, width, kSummingBlocks);
 }
 
 inline dim3 blocks_of(const RowGrid& grid, std::int64_t views) {
