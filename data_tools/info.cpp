@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "barlow/base/error.hpp"
+#include "barlow/cli/flags.hpp"
 #include "barlow/cli/program.hpp"
 #include "barlow/data/dataset.hpp"
 #include "commands.hpp"
@@ -86,7 +87,7 @@ int extract_command(int argc, char** argv, MpiSession& session) {
   std::string path, output;
   std::int64_t index = 0;
   command.add_option("DATASET", path, "a data set that `barlow-data pack` wrote")->required();
-  command.add_option("--index", index, "number of the image, from 0")->required();
+  cli::add_number(command, "--index", index, "number of the image, from 0", {0, INT64_MAX})->required();
   command.add_option("--output", output, "the file; an existing one is replaced")->required();
   if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
   collectively(session, [&] {

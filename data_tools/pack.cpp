@@ -7,6 +7,7 @@
 #include "barlow/base/clock.hpp"
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
+#include "barlow/cli/flags.hpp"
 #include "barlow/cli/program.hpp"
 #include "barlow/data/image_decoder.hpp"
 #include "barlow/data/jpeg_encoder.hpp"
@@ -40,15 +41,13 @@ std::optional<int> parse_options(int argc, char** argv, const MpiSession& sessio
   command.add_option("--labels", options.source.labels,
                      "imagenet-val: text file, one label per image in the order of the file names (class words, or "
                      "numbers from 0 or 1); idx: the file of labels, if its name does not tell");
-  command.add_option("--shards", options.set.num_shards, "number of files (default: the number of ranks)")
-      ->check(CLI::Range(1, 100000));
-  command
-      .add_option("--resize-shorter", options.resize_shorter,
+  cli::add_number(command, "--shards", options.set.num_shards, "number of files (default: the number of ranks)",
+                  {1, 100000});
+  cli::add_number(command, "--resize-shorter", options.resize_shorter,
                   "shrink larger images to this shorter side, in pixels, and store them as JPEG (default: store "
-                  "files as they are)")
-      ->check(CLI::Range(8, 16384));
-  command.add_option("--quality", options.quality, "JPEG quality 1..100 of --resize-shorter (default: 90)")
-      ->check(CLI::Range(1, 100));
+                  "files as they are)",
+                  {8, 16384});
+  cli::add_number(command, "--quality", options.quality, "JPEG quality of --resize-shorter (default: 90)", {1, 100});
   command.add_option("--on-error", options.on_error, "an unreadable image or empty class: stop, or name and skip it")
       ->check(CLI::IsMember({"stop", "skip"}))
       ->capture_default_str();

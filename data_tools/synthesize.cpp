@@ -10,6 +10,7 @@
 
 #include "barlow/base/error.hpp"
 #include "barlow/base/random.hpp"
+#include "barlow/cli/flags.hpp"
 #include "barlow/cli/program.hpp"
 #include "barlow/data/jpeg_encoder.hpp"
 #include "commands.hpp"
@@ -178,17 +179,15 @@ int synthesize_command(int argc, char** argv, MpiSession& session) {
       "of ranks.",
       "barlow-data synthesize");
   command.add_option("--output", options.set.output, "the data set")->required();
-  command.add_option("--images", options.num_images, "number of images")
-      ->required()
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32));
-  command.add_option("--classes", options.num_classes, "number of classes")->required()->check(CLI::Range(1, 100000));
+  cli::add_number(command, "--images", options.num_images, "number of images", {1, std::int64_t{1} << 32})->required();
+  cli::add_number(command, "--classes", options.num_classes, "number of classes", {1, 100000})->required();
   command.add_option("--size", size, "WIDTHxHEIGHT in pixels")->required();
   command.add_option("--encoding", options.encoding, "how the images are stored")
       ->check(CLI::IsMember({"jpeg", "raw"}))
       ->capture_default_str();
-  command.add_option("--seed", options.seed, "another seed, other images")->capture_default_str();
-  command.add_option("--shards", options.set.num_shards, "number of files (default: the number of ranks)")
-      ->check(CLI::Range(1, 100000));
+  cli::add_number(command, "--seed", options.seed, "another seed, other images")->capture_default_str();
+  cli::add_number(command, "--shards", options.set.num_shards, "number of files (default: the number of ranks)",
+                  {1, 100000});
   command.add_flag("--overwrite", options.set.overwrite, "replace an existing data set, once the new one is complete");
   if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
   parse_size(size, options);

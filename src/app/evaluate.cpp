@@ -10,6 +10,7 @@
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/clock.hpp"
 #include "barlow/base/log.hpp"
+#include "barlow/cli/flags.hpp"
 #include "barlow/cli/program.hpp"
 #include "barlow/comm/make_collectives.hpp"
 #include "barlow/evaluate/knn.hpp"
@@ -41,16 +42,15 @@ void add_shared_options(CLI::App& command, Request& r) {
   untrained->excludes(raw);
   command.add_option("--architecture", r.encoder.architecture, "of --untrained and of a safetensors file")
       ->capture_default_str();
-  command.add_option("--backbone-width", r.encoder.backbone_width, "channels of the first stage; likewise")
-      ->check(CLI::Range(8, 1024))
+  cli::add_number(command, "--backbone-width", r.encoder.backbone_width, "channels of the first stage; likewise",
+                  {8, 1024})
       ->capture_default_str();
   command.add_option("--stem", r.encoder.stem, "imagenet, small or tiny; of --untrained and of a safetensors file")
       ->capture_default_str();
-  command.add_option("--image-size", r.encoder.image_size, "side in pixels; of all but a run folder or checkpoint")
-      ->check(CLI::Range(8, 4096))
+  cli::add_number(command, "--image-size", r.encoder.image_size,
+                  "side in pixels; of all but a run folder or checkpoint", {8, 4096})
       ->capture_default_str();
-  command.add_option("--seed", r.encoder.seed, "of --untrained, and of the classifiers")
-      ->check(CLI::NonNegativeNumber)
+  cli::add_number(command, "--seed", r.encoder.seed, "of --untrained, and of the classifiers", {0, INT64_MAX})
       ->capture_default_str();
   command.add_option("--precision", r.encoder.precision, "auto, fp32, tf32 (GPU), bf16 or fp16 (GPU)")
       ->capture_default_str();
@@ -58,9 +58,8 @@ void add_shared_options(CLI::App& command, Request& r) {
   command.add_option("--collectives", r.collectives, "exchange between ranks: auto, nccl or mpi")
       ->capture_default_str();
   command.add_flag("--share-device", r.share_device, "several ranks may use one GPU");
-  command
-      .add_option("--threads", r.threads,
-                  "compute threads per CPU rank; 0: OMP_NUM_THREADS, else this rank's share of the cores")
+  cli::add_number(command, "--threads", r.threads,
+                  "compute threads per CPU rank; 0: OMP_NUM_THREADS, else this rank's share of the cores", {0, 1024})
       ->capture_default_str();
   command.add_option("--json", r.json, "file that receives the result");
   command.add_flag("--quiet", r.quiet, "the result only");
@@ -68,24 +67,20 @@ void add_shared_options(CLI::App& command, Request& r) {
 }
 
 void add_protocol_options(CLI::App& command, Request& r, bool knn) {
+  constexpr double kHuge = 1e9;
   if (knn) {
-    command.add_option("--k", r.knn.k, "neighbours")->check(CLI::Range(1, 10000))->capture_default_str();
-    command.add_option("--temperature", r.knn.temperature, "of the neighbours' weights exp(similarity / temperature)")
-        ->check(CLI::PositiveNumber)
+    cli::add_number(command, "--k", r.knn.k, "neighbours", {1, 10000})->capture_default_str();
+    cli::add_number(command, "--temperature", r.knn.temperature,
+                    "of the neighbours' weights exp(similarity / temperature)", {1e-9, kHuge})
         ->capture_default_str();
   } else {
-    command.add_option("--epochs", r.linear.epochs, "passes over the training features")
-        ->check(CLI::Range(1, 100000))
+    cli::add_number(command, "--epochs", r.linear.epochs, "passes over the training features", {1, 100000})
         ->capture_default_str();
-    command.add_option("--batch-size", r.linear.batch_size, "features per step over all ranks")
-        ->check(CLI::Range(1, 1 << 24))
+    cli::add_number(command, "--batch-size", r.linear.batch_size, "features per step over all ranks", {1, 1 << 24})
         ->capture_default_str();
-    command.add_option("--learning-rates", r.linear.learning_rates, "one classifier each")
-        ->delimiter(',')
-        ->check(CLI::PositiveNumber)
+    cli::add_numbers(command, "--learning-rates", r.linear.learning_rates, "one classifier each", {1e-12, kHuge})
         ->capture_default_str();
-    command.add_option("--weight-decay", r.linear.weight_decay, "of the classifiers' weights")
-        ->check(CLI::NonNegativeNumber)
+    cli::add_number(command, "--weight-decay", r.linear.weight_decay, "of the classifiers' weights", {0, kHuge})
         ->capture_default_str();
   }
 }

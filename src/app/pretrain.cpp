@@ -8,6 +8,7 @@
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
+#include "barlow/cli/flags.hpp"
 #include "barlow/cli/program.hpp"
 #include "barlow/comm/make_collectives.hpp"
 #include "barlow/comm/watched_collectives.hpp"
@@ -29,17 +30,16 @@ void add_option(CLI::App& command, const std::string& flag, bool& value, const c
   command.add_flag("--" + flag + "{true},!--no-" + flag, value, help);
 }
 
-template <class T>
-void add_option(CLI::App& command, const std::string& flag, T& value, const char* help) {
-  CLI::Option* option = command.add_option("--" + flag, value, help);
-  option->take_last();  // scripts append what they override
-  if constexpr (std::is_same_v<T, double>) {
-    if (value == train::kFromPreset) {
-      option->default_str("of the preset");
-      return;
-    }
-  }
-  option->capture_default_str();
+// Of several values of a flag the last counts: scripts append what they override.
+
+void add_option(CLI::App& command, const std::string& flag, std::string& value, const char* help) {
+  command.add_option("--" + flag, value, help)->take_last()->capture_default_str();
+}
+
+template <class Number>
+void add_option(CLI::App& command, const std::string& flag, Number& value, const char* help) {
+  CLI::Option* option = cli::add_number(command, "--" + flag, value, help)->take_last()->capture_default_str();
+  if (train::is_from_preset(value)) option->default_str("of the preset");
 }
 
 /// The exit code of a start that loses a rank. Where it has written a checkpoint, starting again makes progress, and

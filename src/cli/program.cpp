@@ -79,14 +79,17 @@ int run_program(const Program& program, int argc, char** argv) {
 }
 
 std::optional<int> parse(CLI::App& command, int argc, char** argv, const MpiSession& session) {
+  const auto refusal = [&](const std::exception& error) {
+    return AgreedError(std::string(error.what()) + "\nRun `" + command.get_name() + " --help` for all flags.",
+                       kExitRefused);
+  };
   try {
     command.parse(argc, argv);
     return std::nullopt;
+  } catch (const UserError& error) {  // flags.hpp's
+    throw refusal(error);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() != 0) {
-      throw AgreedError(std::string(error.what()) + "\nRun `" + command.get_name() + " --help` for all flags.",
-                        kExitRefused);
-    }
+    if (error.get_exit_code() != 0) throw refusal(error);
     if (session.is_root()) command.exit(error);
     return kExitFinished;
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <type_traits>
@@ -16,10 +17,23 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// Without the fields that are still the preset's: JSON has no NaN.
 Json to_json_object(const PretrainConfig& config) {
   Json object;
-  for_each_field(config, [&](const char* flag, const auto& value, Scope, const char*) { object[flag] = value; });
+  for_each_field(config, [&]<class T>(const char* flag, const T& value, Scope, const char*) {
+    if constexpr (std::is_same_v<T, double>) {
+      if (is_from_preset(value)) return;
+    }
+    object[flag] = value;
+  });
   return object;
+}
+
+/// Null where there is none. Not a copy, which takes a stack of a list's depth.
+const Json& field(const Json& object, const char* flag) {
+  static const Json kNone;
+  const auto found = object.find(flag);
+  return found == object.end() ? kNone : *found;
 }
 
 /// False for what get_to() would cut to fit or round: 2.5 or 1e300 as a count.
@@ -84,8 +98,11 @@ constexpr Preset kPresets[] = {
 }
 
 template <class T>
-void require_range(const char* flag, T value, T low, T high, const char* remedy) {
-  if (!(value >= low && value <= high)) refuse(flag, fmt::format("{}", value), remedy);
+void require_range(const char* flag, T low, T high, T value) {
+  if (value >= low && value <= high) return;
+  refuse(flag, fmt::format("{}", value),
+         high == std::numeric_limits<T>::max() ? fmt::format("must be at least {}", low)
+                                               : fmt::format("must be from {} to {}", low, high));
 }
 
 void require_choice(const char* flag, const std::string& value, std::initializer_list<const char*> choices) {
@@ -114,31 +131,32 @@ void check_choices(const PretrainConfig& c) {
 
 void check_numbers(const PretrainConfig& c) {
   constexpr double kHuge = 1e9;
-  require_range<std::int64_t>("image-size", c.image_size, 8, 4096, "a view is 8 to 4096 pixels wide");
+  constexpr std::int64_t kMany = std::numeric_limits<std::int64_t>::max();
+  require_range<std::int64_t>("image-size", 8, 4096, c.image_size);
   if (c.backbone_width < 8 || c.backbone_width > 1024 || c.backbone_width % 8 != 0)
-    refuse("backbone-width", fmt::format("{}", c.backbone_width), "a multiple of 8, from 8 to 1024");
-  require_range("epochs", c.epochs, 1e-6, kHuge, "must be above 0");
-  require_range<std::int64_t>("batch-size", c.batch_size, 2, 1 << 24, "statistics need at least 2 images");
-  require_range("learning-rate-weights", c.learning_rate_weights, 0.0, kHuge, "must not be negative");
-  require_range("learning-rate-biases", c.learning_rate_biases, 0.0, kHuge, "must not be negative");
-  require_range("weight-decay", c.weight_decay, 0.0, kHuge, "must not be negative");
-  require_range("lambd", c.lambd, 0.0, kHuge, "must not be negative");
-  require_range("warmup-epochs", c.warmup_epochs, 0.0, kHuge, "must not be negative");
-  require_range("momentum", c.momentum, 0.0, 0.999999, "must be at least 0 and below 1");
-  require_range("lars-eta", c.lars_eta, 1e-12, kHuge, "must be above 0");
-  require_range<std::int64_t>("reference-world-size", c.reference_world_size, 1, 1 << 20, "must be at least 1");
-  require_range<std::int64_t>("seed", c.seed, 0, INT64_MAX, "must not be negative");
-  require_range<std::int64_t>("workers", c.workers, 0, 1024, "0 (this rank's share of the cores) to 1024");
-  require_range<std::int64_t>("threads", c.threads, 0, 1024, "0 (this rank's share of the cores) to 1024");
-  require_range<std::int64_t>("checkpoint-every-steps", c.checkpoint_every_steps, 0, INT64_MAX, "must not be negative");
-  require_range("checkpoint-every-minutes", c.checkpoint_every_minutes, 0.0, kHuge, "must not be negative");
-  require_range<std::int64_t>("keep-every", c.keep_every, 0, INT64_MAX, "must not be negative");
-  require_range<std::int64_t>("max-rollbacks", c.max_rollbacks, 0, 1 << 20, "must not be negative");
-  require_range("hang-timeout", c.hang_timeout, 0.0, kHuge, "must not be negative");
-  require_range<std::int64_t>("log-every-steps", c.log_every_steps, 1, INT64_MAX, "must be at least 1");
-  require_range<std::int64_t>("stop-after-steps", c.stop_after_steps, 0, INT64_MAX, "must not be negative");
-  require_range<std::int64_t>("profile-steps", c.profile_steps, 0, 10000, "0 (off) to 10000");
-  require_range<std::int64_t>("trace-steps", c.trace_steps, 1, 100000, "must be at least 1");
+    refuse("backbone-width", fmt::format("{}", c.backbone_width), "must be a multiple of 8, from 8 to 1024");
+  require_range("epochs", 1e-6, kHuge, c.epochs);
+  require_range<std::int64_t>("batch-size", 2, 1 << 24, c.batch_size);  // statistics need at least 2 images
+  require_range("learning-rate-weights", 0.0, kHuge, c.learning_rate_weights);
+  require_range("learning-rate-biases", 0.0, kHuge, c.learning_rate_biases);
+  require_range("weight-decay", 0.0, kHuge, c.weight_decay);
+  require_range("lambd", 0.0, kHuge, c.lambd);
+  require_range("warmup-epochs", 0.0, kHuge, c.warmup_epochs);
+  require_range("momentum", 0.0, 0.999999, c.momentum);
+  require_range("lars-eta", 1e-12, kHuge, c.lars_eta);
+  require_range<std::int64_t>("reference-world-size", 1, 1 << 20, c.reference_world_size);
+  require_range<std::int64_t>("seed", 0, kMany, c.seed);
+  require_range<std::int64_t>("workers", 0, 1024, c.workers);
+  require_range<std::int64_t>("threads", 0, 1024, c.threads);
+  require_range<std::int64_t>("checkpoint-every-steps", 0, kMany, c.checkpoint_every_steps);
+  require_range("checkpoint-every-minutes", 0.0, kHuge, c.checkpoint_every_minutes);
+  require_range<std::int64_t>("keep-every", 0, kMany, c.keep_every);
+  require_range<std::int64_t>("max-rollbacks", 0, 1 << 20, c.max_rollbacks);
+  require_range("hang-timeout", 0.0, kHuge, c.hang_timeout);
+  require_range<std::int64_t>("log-every-steps", 1, kMany, c.log_every_steps);
+  require_range<std::int64_t>("stop-after-steps", 0, kMany, c.stop_after_steps);
+  require_range<std::int64_t>("profile-steps", 0, 10000, c.profile_steps);
+  require_range<std::int64_t>("trace-steps", 1, 100000, c.trace_steps);
 }
 
 /// Numbers of the preset where the user gave none: {field, reference, notes, none}.
@@ -166,10 +184,10 @@ void resolve_augmentation(PretrainConfig& c) {
       {"solarize-2", &c.solarize_2, 0.2, 0, 0, 1},
   };
   for (const Row& row : rows) {
-    if (*row.value == kFromPreset) {
+    if (is_from_preset(*row.value)) {
       *row.value = c.augmentation == "reference" ? row.reference : c.augmentation == "notes" ? row.notes : row.none;
     }
-    require_range(row.flag, *row.value, 0.0, row.high, fmt::format("must be in 0 to {}", row.high).c_str());
+    require_range(row.flag, 0.0, row.high, *row.value);
   }
   if (c.crop_scale_min <= 0 || c.crop_scale_min > c.crop_scale_max) {
     refuse("crop-scale-min", fmt::format("{}", c.crop_scale_min), "must be above 0 and at most --crop-scale-max");
@@ -279,9 +297,8 @@ std::vector<std::string> contradictions(const std::string& checkpoint_json, cons
   std::vector<std::string> differences;
   for_each_field(config, [&](const char* flag, const auto&, Scope scope, const char*) {
     if (scope != Scope::kRun) return;
-    const Json& was = before.contains(flag) ? before[flag] : defaults[flag];
-    if (was != now[flag])
-      differences.push_back(fmt::format("--{}: was {}, is {}", flag, to_text(was), to_text(now[flag])));
+    const Json &was = field(before.contains(flag) ? before : defaults, flag), &is = field(now, flag);
+    if (was != is) differences.push_back(fmt::format("--{}: was {}, is {}", flag, to_text(was), to_text(is)));
   });
   return differences;
 }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
 namespace barlow::train {
 
-/// Marks an augmentation step that follows the preset.
-inline constexpr double kFromPreset = -1;
+/// Marks an augmentation step that follows the preset: no number that a user can give.
+inline constexpr double kFromPreset = std::numeric_limits<double>::quiet_NaN();
+inline bool is_from_preset(double value) { return std::isnan(value); }
 
 /// Everything that `barlow pretrain` can be told. Defaults are the original's (Zbontar et al. 2021).
 struct PretrainConfig {

@@ -43,6 +43,14 @@ TEST_CASE("the augmentation preset decides what the user left open") {
   CHECK(config.solarize_2 == 0);
 }
 
+TEST_CASE("no number stands for the preset's") {
+  for (const double wrong : {-1.0, -0.5, 1.5}) {
+    PretrainConfig config = valid();
+    config.flip = wrong;
+    CHECK_THAT(message_of(config), contains("--flip"));
+  }
+}
+
 TEST_CASE("refusals name the flag and the value") {
   PretrainConfig config = valid();
   config.stem = "huge";
@@ -50,6 +58,15 @@ TEST_CASE("refusals name the flag and the value") {
   config = valid();
   config.momentum = 1;
   CHECK_THAT(message_of(config), contains("--momentum 1"));
+  config = valid();
+  config.batch_size = 4294967298;
+  CHECK(message_of(config) == "--batch-size 4294967298: must be from 2 to 16777216");
+  config = valid();
+  config.reference_world_size = (1 << 20) + 1;
+  CHECK(message_of(config) == "--reference-world-size 1048577: must be from 1 to 1048576");
+  config = valid();
+  config.seed = -1;
+  CHECK(message_of(config) == "--seed -1: must be at least 0");
   config = valid();
   config.lambd = std::nan("");
   CHECK_THAT(message_of(config), contains("--lambd nan"));

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+/// Flags beyond what CLI11 reads as we want it.
+namespace barlow::cli {
+
+/// Of a flag's value, both ends included.
+template <class T>
+struct Range {
+  T low = std::numeric_limits<T>::lowest(), high = std::numeric_limits<T>::max();
+};
+
+/// A flag with one number (int, int64, uint64, double): barlow::parse_number() of its text, where CLI11 takes "" for 0,
+/// "010" for 8 and 2^63 for 2^63 - 1. Parsing throws ConfigError naming flag, text and range. Its present value is the
+/// default that --help shows.
+template <class T>
+CLI::Option* add_number(CLI::App& command, const std::string& flag, T& value, const std::string& help,
+                        Range<T> range = {});
+
+/// A flag with one or more numbers, joined by commas.
+CLI::Option* add_numbers(CLI::App& command, const std::string& flag, std::vector<double>& values,
+                         const std::string& help, Range<double> range = {});
+
+}  // namespace barlow::cli
