@@ -59,8 +59,7 @@ std::optional<int> parse_over(Request& request, int argc, char** argv, const Mpi
       "share the work; started alone, it is one rank. If RUN holds a checkpoint, the run goes on from there.\n"
       "Exit codes: 0 finished, 75 stopped with a checkpoint (start it again to go on), 2 refused, 1 anything else.",
       "barlow pretrain");
-  command.set_config("--config", "", "TOML file with any of these flags as keys; the command line wins");
-  command.allow_config_extras(CLI::config_extras_mode::error);
+  cli::add_config_file(command);
   command.add_option("--preset", request.preset,
                      fmt::format("start from a published point: {}", fmt::join(train::preset_names(), ", ")));
   command.add_flag("--check-config", request.check_config, "print the resolved configuration as TOML and exit");

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/toml.hpp"
 
 namespace barlow::train {
 namespace {
@@ -49,10 +50,7 @@ std::string to_text(const Json& value) {
   return value.is_structured() ? "a list" : value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-/// A TOML basic string.
-std::string quote(const std::string& text) { return to_text(text); }
-
-std::string toml_value(const std::string& value) { return quote(value); }
+std::string toml_value(const std::string& value) { return to_toml_string(value); }
 std::string toml_value(bool value) { return value ? "true" : "false"; }
 std::string toml_value(std::int64_t value) { return std::to_string(value); }
 std::string toml_value(double value) { return fmt::format("{}", value); }
@@ -203,6 +201,23 @@ Json parse_object(const std::string& text) {
   return object;
 }
 
+/// `source` is for the message about a value that its field cannot hold.
+PretrainConfig from_object(const Json& object, const std::string& source) {
+  PretrainConfig config;
+  for_each_field(config, [&](const char* flag, auto& value, Scope, const char*) {
+    if (!object.contains(flag)) return;
+    const Json& found = object[flag];
+    const auto fail = [&] { throw DataError(fmt::format("{} has {} = {}", source, flag, to_text(found))); };
+    if (!is_exact(found, value)) fail();
+    try {
+      found.get_to(value);
+    } catch (const Json::exception&) {
+      fail();
+    }
+  });
+  return config;
+}
+
 }  // namespace
 
 std::vector<std::string> preset_names() {
@@ -265,22 +280,14 @@ void resolve(PretrainConfig& config) {
 std::string to_json(const PretrainConfig& config) { return to_json_object(config).dump(); }
 
 PretrainConfig from_json(const std::string& text) {
-  const Json object = parse_object(text);
-  PretrainConfig config;
-  for_each_field(config, [&](const char* flag, auto& value, Scope, const char*) {
-    if (!object.contains(flag)) return;
-    const Json& found = object[flag];
-    const auto fail = [&] {
-      throw DataError(fmt::format("the configuration of a checkpoint has {} = {}", flag, to_text(found)));
-    };
-    if (!is_exact(found, value)) fail();
-    try {
-      found.get_to(value);
-    } catch (const Json::exception&) {
-      fail();
-    }
-  });
-  return config;
+  return from_object(parse_object(text), "the configuration of a checkpoint");
+}
+
+PretrainConfig from_toml(const std::string& text, const std::string& file) {
+  Json object;
+  for (const TomlEntry& entry : read_toml(text, file))
+    std::visit([&](const auto& value) { object[entry.key] = value; }, entry.value);
+  return from_object(object, file);
 }
 
 std::string to_toml(const PretrainConfig& config) {

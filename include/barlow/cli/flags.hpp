@@ -10,7 +10,7 @@ class App;
 class Option;
 }  // namespace CLI
 
-/// Flags beyond what CLI11 reads as we want it.
+/// Flags beyond what CLI11 reads as we want it: numbers, and TOML.
 namespace barlow::cli {
 
 /// Of a flag's value, both ends included.
@@ -29,5 +29,9 @@ CLI::Option* add_number(CLI::App& command, const std::string& flag, T& value, co
 /// A flag with one or more numbers, joined by commas.
 CLI::Option* add_numbers(CLI::App& command, const std::string& flag, std::vector<double>& values,
                          const std::string& help, Range<double> range = {});
+
+/// --config FILE: TOML with the command's other flags as keys; what the command line says wins. Parsing throws
+/// ConfigError naming file and line.
+void add_config_file(CLI::App& command);
 
 }  // namespace barlow::cli

@@ -3,7 +3,7 @@
 import subprocess
 
 import h5py
-from program import BARLOW, BATCH, DATA, DEVICE, FOLDER, command, make_images, run
+from program import BARLOW, BATCH, DATA, DEVICE, FOLDER, command, make_images, metrics, run
 
 CASES = [  # flags, what the message must name
     ({"no_such_flag": 1}, "no-such-flag"),
@@ -29,7 +29,7 @@ CASES = [  # flags, what the message must name
     ({"data": None}, "--data"),
     ({"initial_weights": FOLDER / "missing.safetensors"}, "missing.safetensors"),
     ({"initial_weights": __file__}, "test_refusals.py"),
-    ({"config": FOLDER / "unknown.toml"}, "no-such-key"),
+    ({"config": FOLDER / "unknown.toml"}, 'unknown.toml:2: unknown key "batch_size"; did you mean batch-size?'),
     ({"config": FOLDER / "missing.toml"}, "missing.toml"),
     ({"quiet": True, "verbose": True}, "--quiet"),
 ]
@@ -47,7 +47,7 @@ def refused(words, naming):
 
 
 def check_flags():
-    (FOLDER / "unknown.toml").write_text("no-such-key = 1\n")
+    (FOLDER / "unknown.toml").write_text("# sizes\nbatch_size = 1\n")
     for number, (flags, naming) in enumerate(CASES):
         refused(command(FOLDER / f"refused-{number}", 2, **flags), naming)
     assert not list(FOLDER.glob("refused-*/checkpoint*")), "a refused run leaves a checkpoint"
@@ -74,6 +74,11 @@ def check_configuration_file():
     run(words, expect=75)
     strip = lambda path: [line for line in path.read_text().splitlines() if not line.startswith(("#", "output"))]
     assert strip(FOLDER / "from-file" / "config.toml") == strip(FOLDER / "run.toml")
+    odd = FOLDER / 'r ü' / '#1 "x" = [\\\n]'
+    run(command(odd, 0, stop_after_steps=1), expect=75)
+    run([BARLOW, "pretrain", "--config", str(odd / "config.toml"), "--stop-after-steps", "1"], expect=75)
+    assert [path for path in FOLDER.rglob("config.toml") if "ü" in str(path)] == [odd / "config.toml"], "a path of another folder"
+    assert metrics(odd)[-1]["step"] == 2, "the run did not go on"
     run(words[:-4] + ["--output", str(FOLDER / "wins"), "--seed", "7", "--stop-after-steps", "1"], expect=75)
     assert "seed = 7" in strip(FOLDER / "wins" / "config.toml")
     words = command(FOLDER / "switched", 0, preset="cifar-resnet18", no_lars_clip=True, check_config=True)

@@ -96,6 +96,23 @@ TEST_CASE("text that is no UTF-8 is refused, and shown as far as it can be") {
   }
 }
 
+TEST_CASE("a configuration file says what the configuration says") {
+  PretrainConfig config = valid();
+  config.output = "r \xc3\xbc/#1 \"x\"\\ 'y' = [\n\t\r\x01\x7f] \xf0\x9f\x98\x80 $HOME";
+  config.data = "\"\"\"";
+  config.trace = " \\\"";
+  config.learning_rate_weights = 0.1 + 0.2;
+  config.weight_decay = 5e-324;
+  config.epochs = 1e20;
+  config.lambd = 3;
+  config.seed = INT64_MAX;
+  config.lars_clip = true;
+  CHECK(to_json(from_toml(to_toml(config), "f.toml")) == to_json(config));
+  CHECK(from_toml("data = \"x\"\nof-another-version = 3\n", "f.toml").seed == 0);
+  CHECK_THROWS_WITH(from_toml("seed = 2.5", "f.toml"), contains("f.toml") && contains("seed = 2.5"));
+  CHECK_THROWS_WITH(from_toml("seed = 2\nepochs", "f.toml"), contains("f.toml:2"));
+}
+
 TEST_CASE("a checkpoint's configuration must agree where the run depends on it") {
   PretrainConfig config = valid();
   const std::string saved = to_json(config);
