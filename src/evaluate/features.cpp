@@ -82,6 +82,14 @@ Features allocate(const data::Dataset& dataset, std::int64_t width, const train:
   return features;
 }
 
+/// A NaN compares with nothing: nearest neighbours of such features would find any class right, and a classifier none.
+void require_finite(std::span<const float> features, const Encoder& encoder, const std::string& image) {
+  if (std::all_of(features.begin(), features.end(), [](float value) { return std::isfinite(value); })) return;
+  throw DataError("features of " + image + " are not finite: the weights of \"" + encoder.options().checkpoint +
+                  "\" have a NaN or an infinity, or are too large for --precision " + encoder.options().precision +
+                  "; take an earlier checkpoint, or try --precision fp32");
+}
+
 }  // namespace
 
 Features extract_features(const data::Dataset& dataset, Encoder& encoder, const train::Runtime& runtime) {
@@ -89,6 +97,11 @@ Features extract_features(const data::Dataset& dataset, Encoder& encoder, const 
   for_each_batch(dataset, encoder.options().image_size, runtime, [&](std::int64_t first, ConstTensorView views) {
     float* target = features.values.data() + first * features.width;
     encoder.encode(views, TensorView(target, DType::kF32, {views.shape[0], features.width}));
+    for (std::int64_t row = 0; row < views.shape[0]; ++row) {
+      const std::int64_t sample = runtime.session.rank() + (first + row) * runtime.session.world_size();
+      require_finite({target + row * features.width, static_cast<std::size_t>(features.width)}, encoder,
+                     dataset.describe(sample));
+    }
   });
   return features;
 }

@@ -21,7 +21,8 @@ struct Features {
 
 /// Encodes every image of a dataset: the shorter side to image_size * 256/224 and the centre, or the image as it is
 /// where it has the right size already. An untrained encoder's statistics should have been observed before.
-/// @throws DataError naming an image that cannot be read.
+/// @throws DataError naming an image that cannot be read, or an image and the encoder that has no finite features of
+/// it.
 Features extract_features(const data::Dataset& dataset, Encoder& encoder, const train::Runtime& runtime);
 
 /// The pixels themselves, in 0..1: what an encoder must beat. @throws DataError as extract_features().

@@ -112,13 +112,25 @@ def check_classes():
     assert "dog" in run([BARLOW, "evaluate", "knn", "--train", sets["all"], "--test", sets["others"], *knn], expect=2)
 
 
+def check_not_finite(finished):
+    """An encoder whose weights are NaN has no accuracy, however few of them are."""
+    broken = FOLDER / "broken.safetensors"
+    content = (finished / "backbone.safetensors").read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    begin = json.loads(content[8:8 + size])["layer4.1.conv2.weight"]["data_offsets"][0] + 8 + size
+    broken.write_bytes(content[:begin] + np.float32("nan").tobytes() + content[begin + 4:])
+    for protocol in "knn", "linear":
+        errors = run([MPIEXEC, "-n", "2", BARLOW, "evaluate", protocol, *COMMON, "--checkpoint", broken, *PLAIN], expect=2)
+        assert "not finite" in errors and broken.name in errors and DATA.name in errors, errors
+
+
 def check_refusals(finished):
     cut = FOLDER / "cut.safetensors"
     cut.write_bytes((finished / "backbone.safetensors").read_bytes()[:5000])
     cases = [(["--checkpoint", FOLDER / "missing"], "missing"), (["--checkpoint", cut, *PLAIN], "cut.safetensors"),
              (["--checkpoint", DATA], DATA.name), (["--checkpoint", finished / "backbone.safetensors", "--architecture", "resnet50", *PLAIN[2:]], "layer1.0.conv1"),
              (["--checkpoint", finished / "backbone.safetensors"], "give the --architecture, --stem and --backbone-width"),
-             (["--checkpoint", finished, "--untrained"], "--untrained"), (["--untrained", *PLAIN, "--k", "0"], "--k"),
+             (["--checkpoint", finished, "--untrained"], "--untrained"), (["--untrained", *PLAIN, "--k", "0"], "--k"), (["--untrained", *PLAIN, "--temperature", "nan"], "--temperature"),
              (["--untrained", *PLAIN, "--test", FOLDER / "no-test.h5"], "no-test.h5"), ([], "--checkpoint")]
     for flags, naming in cases:
         kept = COMMON[:2] + COMMON[4:] if "--test" in flags else COMMON
@@ -146,6 +158,7 @@ def main():
     check_damage(finished)
     check_raw_pixels()
     check_classes()
+    check_not_finite(finished)
     check_refusals(finished)
     check_report(finished, begun)
 
