@@ -2,6 +2,8 @@
 #include "barlow/evaluate/encoder.hpp"
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/error.hpp"
@@ -18,6 +20,18 @@ namespace fs = std::filesystem;
 
 bool is_checkpoint(const fs::path& path) { return path.extension() == ".h5"; }
 
+/// What a run's config.toml says, as a checkpoint would; empty where the folder has none.
+std::string configuration_beside(const fs::path& weights) {
+  const fs::path path = weights.parent_path() / "config.toml";
+  if (!fs::exists(path)) return "";
+  std::ifstream file(path);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  if (!file) throw DataError("cannot read \"" + path.string() + "\"");
+  train::PretrainConfig config = train::from_toml(text, path.string());
+  train::resolve(config);
+  return train::to_json(config);
+}
+
 /// The checkpoint, or else the file of weights alone, that the text stands for: a run folder, or a file. Reads a
 /// checkpoint's state once, which reads all of the file.
 train::CheckpointFolder::Found find_weights(const std::string& text) {
@@ -29,7 +43,11 @@ train::CheckpointFolder::Found find_weights(const std::string& text) {
   // Of a folder that was tidied up, the weights of the end come before those of a milestone.
   if (checkpoints.last_write() || (checkpoints.has_checkpoint() && !fs::exists(weights)))
     return checkpoints.newest_whole();
-  if (fs::exists(weights)) return {{}, weights};
+  if (fs::exists(weights)) {
+    train::RunState state;
+    state.configuration = configuration_beside(weights);
+    return {state, weights};
+  }
   throw DataError("\"" + text + "\" holds no checkpoint; give a run folder, a checkpoint or a .safetensors file");
 }
 
@@ -45,7 +63,7 @@ EncoderOptions complete(EncoderOptions options, const MpiSession& session) {
   });
   options.checkpoint = session.broadcast(options.checkpoint);
   configuration = session.broadcast(configuration);
-  if (!is_checkpoint(options.checkpoint)) return options;
+  if (configuration.empty() && !is_checkpoint(options.checkpoint)) return options;
   const train::PretrainConfig config = train::from_json(configuration);
   options.architecture = config.architecture;
   options.backbone_width = config.backbone_width;

@@ -39,11 +39,12 @@ class InitialWeights {
   std::vector<float> values(const nn::Parameter& parameter) const {
     const NamedTensor* tensor = find(parameter.name);
     if (tensor == nullptr)
-      refuse(parameter.name + " is missing, though other tensors of the " + part_of(parameter.name) + " are there");
+      refuse_network(parameter.name,
+                     "is missing, though other tensors of the " + part_of(parameter.name) + " are there");
     if (tensor->dtype != DType::kF32) refuse(parameter.name + " is " + name_of(tensor->dtype) + ", expected fp32");
     if (!(tensor->shape == parameter.file_shape())) {
-      refuse(parameter.name + " is " + tensor->shape.to_string() + ", expected " + parameter.file_shape().to_string() +
-             "; give the " + flags_of(part_of(parameter.name)) + " that the file was made with");
+      refuse_network(parameter.name,
+                     "is " + tensor->shape.to_string() + ", expected " + parameter.file_shape().to_string());
     }
     std::vector<float> values(static_cast<std::size_t>(tensor->shape.num_elements()));
     std::memcpy(values.data(), tensor->data.data(), tensor->data.size());
@@ -53,6 +54,10 @@ class InitialWeights {
   [[noreturn]] void refuse(const std::string& what) const { throw DataError("\"" + path_.string() + "\": " + what); }
 
  private:
+  [[noreturn]] void refuse_network(const std::string& name, const std::string& what) const {
+    refuse(name + " " + what + "; give the " + flags_of(part_of(name)) + " that the file was made with");
+  }
+
   const NamedTensor* find(const std::string& name) const {
     for (const std::string& candidate : {name, name.starts_with(kBackbone) ? name.substr(kBackbone.size()) : name}) {
       if (const auto found = by_name_.find(candidate); found != by_name_.end()) return found->second;

@@ -34,6 +34,11 @@ def check_encoders(finished):
     assert evaluate("knn", "--checkpoint", finished / "checkpoint.h5", "--k", "7")["knn"] == expected["knn"], "checkpoint"
     weights = finished / "backbone.safetensors"
     assert evaluate("knn", "--checkpoint", weights, *PLAIN, "--k", "7")["knn"] == expected["knn"], "safetensors"
+    tidied = FOLDER / "tidied"
+    tidied.mkdir()
+    for file in weights, finished / "config.toml":
+        shutil.copy(file, tidied)
+    assert evaluate("knn", "--checkpoint", tidied, "--k", "7", ranks=2)["knn"] == expected["knn"], "weights and config.toml"
     assert evaluate("linear", "--untrained", *PLAIN, "--epochs", "2", ranks=2).keys() == {"linear"}
 
 
