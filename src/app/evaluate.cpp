@@ -15,6 +15,7 @@
 #include "barlow/comm/make_collectives.hpp"
 #include "barlow/evaluate/knn.hpp"
 #include "barlow/evaluate/linear.hpp"
+#include "barlow/train/config.hpp"
 #include "commands.hpp"
 
 namespace barlow::app {
@@ -83,6 +84,19 @@ void add_protocol_options(CLI::App& command, Request& r, bool knn) {
     cli::add_number(command, "--weight-decay", r.linear.weight_decay, "of the classifiers' weights", {0, kHuge})
         ->capture_default_str();
   }
+}
+
+/// Words and numbers that pretrain knows too, by its rules and in its words.
+void check(const Request& r) {
+  train::PretrainConfig config;
+  config.data = config.output = "-";
+  config.architecture = r.encoder.architecture;
+  config.stem = r.encoder.stem;
+  config.backbone_width = r.encoder.backbone_width;
+  config.precision = r.encoder.precision;
+  config.device = r.device;
+  config.collectives = r.collectives;
+  train::resolve(config);
 }
 
 struct Sets {
@@ -284,6 +298,7 @@ int evaluate_command(int argc, char** argv, MpiSession& session) {
   if (r.encoder.checkpoint.empty() && !r.untrained && !r.raw_pixels) {
     throw AgreedError("give --checkpoint RUN, --untrained or --raw-pixels", kExitRefused);
   }
+  collectively(session, [&] { check(r); });
   if (r.check_config) return kExitFinished;
   r.linear.seed = static_cast<std::uint64_t>(r.encoder.seed);
   log::configure(r.quiet ? log::Level::kQuiet : log::Level::kNormal, session.is_root());

@@ -137,6 +137,8 @@ def check_refusals(finished):
              (["--checkpoint", finished / "backbone.safetensors"], "give the --architecture, --stem and --backbone-width"),
              (["--checkpoint", finished, "--untrained"], "--untrained"), (["--untrained", *PLAIN, "--k", "0"], "--k"), (["--untrained", *PLAIN, "--temperature", "nan"], "--temperature"),
              (["--untrained", *PLAIN, "--test", FOLDER / "no-test.h5"], "no-test.h5"), ([], "--checkpoint")]
+    for flag, value in ("architecture", "foo"), ("stem", "huge"), ("precision", "fp8"), ("device", "tpu"), ("collectives", "udp"), ("backbone-width", "12"):
+        cases.append((["--untrained", f"--{flag}", value, "--check-config"], f"--{flag}"))
     for flags, naming in cases:
         kept = COMMON[:2] + COMMON[4:] if "--test" in flags else COMMON
         errors = run([MPIEXEC, "-n", "2", BARLOW, "evaluate", "knn", *kept, *flags], expect=2)
