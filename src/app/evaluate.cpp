@@ -10,6 +10,7 @@
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/clock.hpp"
 #include "barlow/base/log.hpp"
+#include "barlow/base/number.hpp"
 #include "barlow/cli/flags.hpp"
 #include "barlow/cli/program.hpp"
 #include "barlow/comm/make_collectives.hpp"
@@ -112,8 +113,15 @@ std::int64_t count_classes(const data::Dataset& train, const data::Dataset& test
   return std::max<std::int64_t>(last + 1, static_cast<std::int64_t>(train.class_names().size()));
 }
 
-/// Each set numbers its own classes. By name: the training set's number of every class of the test set; empty where the
-/// sets share no name, and numbers are all there is.
+/// False for a set that was packed from numbers (IDX, lists of numbers), whose names are those numbers.
+bool has_names(const data::Dataset& set) {
+  const auto& names = set.class_names();
+  return std::any_of(names.begin(), names.end(),
+                     [](const std::string& name) { return !parse_number<std::int64_t>(name); });
+}
+
+/// Each set numbers its own classes. By name: the training set's number of every class of the test set; empty where one
+/// of the sets has no names, and numbers are all there is.
 std::vector<std::int32_t> match_classes(const data::Dataset& train, const data::Dataset& test) {
   const auto& names = train.class_names();
   std::vector<std::int32_t> numbers;
@@ -125,7 +133,7 @@ std::vector<std::int32_t> match_classes(const data::Dataset& train, const data::
     found += place != names.end() ? 1 : 0;
     if (place == names.end()) unknown = name;
   }
-  if (found == 0) return {};
+  if (found == 0 && !(has_names(train) && has_names(test))) return {};
   if (found < numbers.size())
     throw ConfigError("--test: class \"" + unknown + "\" is none of --train; both need the same classes");
   return numbers;
