@@ -222,7 +222,8 @@ constexpr const char* kUsage =
 
 void write_json(const std::string& path, const Json& results) {
   std::ofstream file(path);
-  file << (results.size() == 1 ? results[0] : results).dump(2) << "\n";
+  // A path's bytes may be no UTF-8.
+  file << (results.size() == 1 ? results[0] : results).dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
   if (!file.flush()) throw DataError("cannot write \"" + path + "\"");
 }
 

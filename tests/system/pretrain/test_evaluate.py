@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What follows a run: evaluation on any number of ranks, from every kind of file, and the report."""
 import json
+import os
 import re
 import shutil
 
@@ -39,6 +40,8 @@ def check_encoders(finished):
     for file in weights, finished / "config.toml":
         shutil.copy(file, tidied)
     assert evaluate("knn", "--checkpoint", tidied, "--k", "7", ranks=2)["knn"] == expected["knn"], "weights and config.toml"
+    odd = shutil.copy(finished / "checkpoint.h5", FOLDER / os.fsdecode(b"w\xe9.h5"))
+    assert evaluate("knn", "--checkpoint", odd, "--k", "7")["knn"] == expected["knn"], "a name that is no UTF-8"
     assert evaluate("linear", "--untrained", *PLAIN, "--epochs", "2", ranks=2).keys() == {"linear"}
 
 
