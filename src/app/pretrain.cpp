@@ -74,8 +74,10 @@ std::optional<int> parse_over(Request& request, int argc, char** argv, const Mpi
 int pretrain_command(int argc, char** argv, MpiSession& session) {
   Request request;
   if (const auto exit_code = parse_over(request, argc, argv, session)) return *exit_code;
-  if (!request.preset.empty()) {
-    request.config = collectively(session, [&] { return train::preset(request.preset); });
+  if (session.max(request.preset.empty() ? 0 : 1) != 0) {
+    collectively(session, [&] {
+      if (!request.preset.empty()) request.config = train::preset(request.preset);
+    });
     parse_over(request, argc, argv, session);
   }
   train::PretrainConfig& config = request.config;

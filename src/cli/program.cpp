@@ -80,19 +80,22 @@ int run_program(const Program& program, int argc, char** argv) {
 
 std::optional<int> parse(CLI::App& command, int argc, char** argv, const MpiSession& session) {
   const auto refusal = [&](const std::exception& error) {
-    return AgreedError(std::string(error.what()) + "\nRun `" + command.get_name() + " --help` for all flags.",
-                       kExitRefused);
+    return ConfigError(std::string(error.what()) + "\nRun `" + command.get_name() + " --help` for all flags.");
   };
-  try {
-    command.parse(argc, argv);
-    return std::nullopt;
-  } catch (const UserError& error) {  // flags.hpp's
-    throw refusal(error);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() != 0) throw refusal(error);
-    if (session.is_root()) command.exit(error);
-    return kExitFinished;
-  }
+  const bool is_help = collectively(session, [&] {
+    try {
+      command.parse(argc, argv);
+      return false;
+    } catch (const UserError& error) {  // flags.hpp's
+      throw refusal(error);
+    } catch (const CLI::ParseError& error) {
+      if (error.get_exit_code() != 0) throw refusal(error);
+      return true;
+    }
+  });
+  if (session.max(is_help ? 1 : 0) == 0) return std::nullopt;
+  if (session.is_root()) fmt::print("{}", command.help());
+  return kExitFinished;
 }
 
 }  // namespace barlow::cli

@@ -38,7 +38,8 @@ int run_program(const Program& program, int argc, char** argv);
 /// "0.1.0 (5d4e3f2-dirty)": the version, and the commit of the sources at the time of the build.
 std::string version_and_commit();
 
-/// Parses; a returned exit code ends the command (help was asked for). A refused command line is an AgreedError.
+/// Parses; a returned exit code ends the command (help was asked for). A command line or configuration file that any
+/// rank refuses, or cannot read, is an AgreedError. Collective.
 std::optional<int> parse(CLI::App& command, int argc, char** argv, const MpiSession& session);
 
 }  // namespace barlow::cli
