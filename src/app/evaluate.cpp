@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/clock.hpp"
@@ -17,6 +19,7 @@
 #include "barlow/evaluate/knn.hpp"
 #include "barlow/evaluate/linear.hpp"
 #include "barlow/train/config.hpp"
+#include "barlow/train/open_dataset.hpp"
 #include "commands.hpp"
 
 namespace barlow::app {
@@ -141,8 +144,8 @@ std::vector<std::int32_t> match_classes(const data::Dataset& train, const data::
 
 Sets make_features(const Request& r, const train::Runtime& runtime, Json& result) {
   MpiSession& session = runtime.session;
-  const auto train_set = collectively(session, [&] { return data::Dataset::open(r.train); });
-  const auto test_set = collectively(session, [&] { return data::Dataset::open(r.test); });
+  const auto train_set = train::open_dataset("--train", r.train, session);
+  const auto test_set = train::open_dataset("--test", r.test, session);
   const std::int64_t num_classes = count_classes(train_set, test_set);
   const auto class_numbers = collectively(session, [&] { return match_classes(train_set, test_set); });
   const auto renumber = [&](evaluate::Features& test) {
@@ -282,6 +285,19 @@ void run(const Request& r, const std::vector<std::string>& protocols, MpiSession
   });
 }
 
+/// What every rank must be told alike. Sets are compared by their images; a checkpoint is read by rank 0.
+std::vector<Fact> shared_options(const CLI::App& command) {
+  const std::set<std::string> of_one_rank = {"--train",  "--test",    "--checkpoint", "--json",
+                                             "--device", "--threads", "--quiet"};
+  std::vector<Fact> facts;
+  for (const CLI::Option* option : command.get_options()) {
+    if (of_one_rank.contains(option->get_name())) continue;
+    facts.push_back({option->get_name(), option->count() > 0 ? fmt::format("{}", fmt::join(option->results(), ","))
+                                                             : option->get_default_str()});
+  }
+  return facts;
+}
+
 }  // namespace
 
 int evaluate_command(int argc, char** argv, MpiSession& session) {
@@ -290,6 +306,7 @@ int evaluate_command(int argc, char** argv, MpiSession& session) {
     if (session.is_root()) fmt::print("{}", kUsage);
     return kExitFinished;
   }
+  require_same(session, {{"the protocol", "\"" + name + "\""}});
   if (name != "knn" && name != "linear" && name != "all")
     throw AgreedError(std::string("barlow evaluate: give a protocol\n") + kUsage, kExitRefused);
   const std::vector<std::string> protocols =
@@ -304,6 +321,7 @@ int evaluate_command(int argc, char** argv, MpiSession& session) {
   add_shared_options(command, r);
   for (const std::string& protocol : protocols) add_protocol_options(command, r, protocol == "knn");
   if (const auto exit_code = cli::parse(command, argc - 1, argv + 1, session)) return *exit_code;
+  require_same(session, shared_options(command));
   if (r.encoder.checkpoint.empty() && !r.untrained && !r.raw_pixels) {
     throw AgreedError("give --checkpoint RUN, --untrained or --raw-pixels", kExitRefused);
   }

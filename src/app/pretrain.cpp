@@ -82,7 +82,8 @@ int pretrain_command(int argc, char** argv, MpiSession& session) {
   }
   train::PretrainConfig& config = request.config;
   collectively(session, [&] { train::resolve(config); });
-  if (request.check_config) {
+  require_same(session, train::shared_settings(config));
+  if (session.max(request.check_config ? 1 : 0) != 0) {
     if (session.is_root()) fmt::print("{}", train::to_toml(config));
     return kExitFinished;
   }

@@ -22,6 +22,7 @@ std::string usage(const Program& program) {
 
 int dispatch(const Program& program, int argc, char** argv, MpiSession& session) {
   const std::string name = argc > 1 ? argv[1] : "";
+  require_same(session, {{"the command", "\"" + name + "\""}});
   for (const Command& command : program.commands) {
     if (name == command.name) return command.run(argc - 1, argv + 1, session);
   }

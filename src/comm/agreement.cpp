@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/comm/agreement.hpp"
 
+#include <algorithm>
 #include <new>
 
 namespace barlow {
@@ -46,6 +47,24 @@ void settle(const MpiSession& session, const std::exception_ptr& error) {
               hosts[static_cast<std::size_t>(first)] + "] " + message;
   }
   throw AgreedError(message, text[0] - '0');
+}
+
+void require_same(const MpiSession& session, const std::vector<Fact>& facts) {
+  constexpr char kEnd = '\0';
+  std::string mine;
+  for (const Fact& fact : facts) mine += fact.value + kEnd;
+  const std::string of_root = session.broadcast(mine);
+  collectively(session, [&] {
+    std::size_t begin = 0;
+    for (const Fact& fact : facts) {
+      const std::size_t end = std::min(of_root.find(kEnd, begin), of_root.size());
+      const std::string expected = of_root.substr(begin, end - begin);
+      if (fact.value != expected)
+        throw ConfigError(fact.name + " is " + fact.value + ", but " + expected +
+                          " on rank 0; give every rank the same");
+      begin = std::min(end + 1, of_root.size());
+    }
+  });
 }
 
 }  // namespace barlow

@@ -298,6 +298,14 @@ std::string to_toml(const PretrainConfig& config) {
   return text;
 }
 
+std::vector<Fact> shared_settings(const PretrainConfig& config) {
+  std::vector<Fact> facts;
+  for_each_field(config, [&](const char* flag, const auto& value, Scope scope, const char*) {
+    if (scope != Scope::kRank) facts.push_back({std::string("--") + flag, to_text(Json(value))});
+  });
+  return facts;
+}
+
 std::vector<std::string> contradictions(const std::string& checkpoint_json, const PretrainConfig& config) {
   const Json before = parse_object(checkpoint_json);
   const Json now = to_json_object(config), defaults = to_json_object(PretrainConfig());

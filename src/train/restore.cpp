@@ -25,7 +25,7 @@ void require_same_run(const RunState& state, const RestoreRequest& request) {
   }
 }
 
-/// What a run begins with; every rank makes its own.
+/// What a run begins with.
 void begin_anew(const PretrainConfig& config, nn::ParameterStore& store, Backend& backend) {
   backend.fill_zero(store.momentum());
   store.num_batches_tracked = 0;
@@ -49,21 +49,21 @@ std::optional<RunState> restore(const RestoreRequest& request, const Runtime& ru
   const bool exists = session.max(session.is_root() && request.checkpoints.has_checkpoint() ? 1 : 0) != 0;
   RunState state;
   collectively(session, [&] {
-    if (!exists) return begin_anew(request.config, store, runtime.backend);
     if (!session.is_root()) return;
+    if (!exists) return begin_anew(request.config, store, runtime.backend);
     state = request.checkpoints.load_to_go_on(store, runtime.backend,
                                               [&](const RunState& found) { require_same_run(found, request); });
   });
+  store.num_batches_tracked = session.max(session.is_root() ? store.num_batches_tracked : 0);
+  for (const TensorView tensor : {store.values(), store.momentum(), store.buffers()})
+    runtime.collectives.broadcast(tensor);
+  store.refresh_compute_copy();
   if (!exists) return std::nullopt;
   state.step = session.max(state.step);
   state.skipped_batches = broadcast(session, state.skipped_batches);
   // Powers of two and counts: whole numbers.
   state.loss_scale = {.value = static_cast<double>(session.max(static_cast<long long>(state.loss_scale.value))),
                       .steady_steps = session.max(state.loss_scale.steady_steps)};
-  store.num_batches_tracked = session.max(session.is_root() ? store.num_batches_tracked : 0);
-  for (const TensorView tensor : {store.values(), store.momentum(), store.buffers()})
-    runtime.collectives.broadcast(tensor);
-  store.refresh_compute_copy();
   return state;
 }
 

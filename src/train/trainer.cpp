@@ -18,6 +18,7 @@
 #include "barlow/train/checkpoint_writer.hpp"
 #include "barlow/train/metrics.hpp"
 #include "barlow/train/nonfinite.hpp"
+#include "barlow/train/open_dataset.hpp"
 #include "barlow/train/run_folder.hpp"
 #include "barlow/train/stop_signal.hpp"
 #include "barlow/train/tensor_files.hpp"
@@ -44,7 +45,7 @@ class Run {
         runtime_(runtime),
         session_(runtime.session),
         watchdog_(watchdog),
-        dataset_(collectively(session_, [&] { return data::Dataset::open(config.data); })),
+        dataset_(open_dataset("--data", config.data, session_)),
         plan_(collectively(session_, [&] { return RunPlan(config, dataset_, runtime); })),
         checkpoints_(config.output),
         profile_(config, runtime),

@@ -111,3 +111,26 @@ TEST_CASE("an error of one rank is thrown by all") {
     if (session.world_size() > 1) CHECK_THAT(error.what(), contains("rank " + std::to_string(failing)));
   }
 }
+
+TEST_CASE("ranks that were told other things than rank 0 are refused, by the first that differs") {
+  const MpiSession& session = test_session();
+  const bool odd = session.rank() == session.world_size() - 1 && session.rank() > 0;
+  CHECK_NOTHROW(require_same(session, {{"--seed", "7"}, {"--projector", "\"\""}}));
+  const auto refusal = [&](const std::vector<Fact>& facts) -> std::string {
+    try {
+      require_same(session, facts);
+    } catch (const AgreedError& error) {
+      CHECK(error.exit_code() == kExitRefused);
+      return error.what();
+    }
+    return "";
+  };
+  const std::string message = refusal({{"--seed", "7"}, {"--epochs", odd ? "30" : "3"}, {"--k", odd ? "9" : "8"}});
+  std::vector<Fact> facts = {{"the protocol", odd ? "knn" : "all"}};
+  if (odd) facts.insert(facts.end(), {{"--k", ""}, {"--k", ""}});  // another number of them
+  const std::string other_count = refusal(facts);
+  if (session.world_size() == 1) return;
+  CHECK_THAT(message, contains("--epochs is 30, but 3 on rank 0"));
+  CHECK_THAT(message, contains("[rank " + std::to_string(session.world_size() - 1) + " of "));
+  CHECK_THAT(other_count, contains("the protocol is knn, but all on rank 0"));
+}

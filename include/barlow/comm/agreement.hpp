@@ -6,6 +6,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "barlow/base/error.hpp"
 #include "barlow/comm/mpi_session.hpp"
@@ -62,5 +63,15 @@ auto collectively(const MpiSession& session, F&& f) {
     return std::move(*result);
   }
 }
+
+/// What a job is about, as one rank sees it: `--seed` is `7`.
+struct Fact {
+  std::string name, value;
+};
+
+/// Refuses ranks that were told or see other things than rank 0: they would compute something else, or wait for each
+/// other for ever. Every rank brings its facts in the same order. Collective.
+/// @throws AgreedError with the first fact that differs, both values and the rank.
+void require_same(const MpiSession& session, const std::vector<Fact>& facts);
 
 }  // namespace barlow

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "barlow/comm/agreement.hpp"
+
 namespace barlow::train {
 
 /// Marks an augmentation step that follows the preset: no number that a user can give.
@@ -51,10 +53,11 @@ struct PretrainConfig {
   bool quiet = false, verbose = false;
 };
 
-/// Whether a run may go on with another value of a field.
+/// Whether a run may go on with another value of a field, and whether ranks may have their own.
 enum class Scope {
   kRun,    ///< part of what the run computes: a checkpoint of another value is refused
-  kStart,  ///< of this start only
+  kStart,  ///< of this start only, the same on every rank
+  kRank,   ///< of one rank in this start: its files' place, its share of its host, what it says
 };
 
 /// Calls visit(flag, value, scope, help) for every field: the one list that the command line, the configuration file,
@@ -62,7 +65,7 @@ enum class Scope {
 template <class Config, class Visit>
 void for_each_field(Config& c, Visit&& visit) {
   using enum Scope;
-  visit("data", c.data, kStart, "dataset: one packed file or a folder of shards");
+  visit("data", c.data, kRank, "dataset: one packed file or a folder of shards");
   visit("output", c.output, kStart, "run folder; made if missing; if it holds a checkpoint, the run goes on");
   visit("architecture", c.architecture, kRun, "resnet18, resnet34, resnet50, resnet101 or resnet152");
   visit("backbone-width", c.backbone_width, kRun,
@@ -108,7 +111,7 @@ void for_each_field(Config& c, Visit&& visit) {
   visit("seed", c.seed, kRun, "seed of weights, order and augmentation");
   visit("precision", c.precision, kRun,
         "auto (the best the device does well), fp32, tf32 (GPU), bf16 or fp16 (GPU, with dynamic loss scaling)");
-  visit("device", c.device, kStart, "auto (a GPU where there is one), cpu or cuda");
+  visit("device", c.device, kRank, "auto (a GPU where there is one), cpu or cuda");
   visit("augment-on", c.augment_on, kStart,
         "who makes the views of decoded images, the same bit for bit: auto (a GPU, where there is one), cpu (loader "
         "threads) or device");
@@ -118,8 +121,8 @@ void for_each_field(Config& c, Visit&& visit) {
   visit("deterministic", c.deterministic, kStart, "equal bits from equal runs on a GPU, at some cost in speed");
   visit("cuda-graph", c.cuda_graph, kStart,
         "replay a step as one CUDA graph, on GPUs that exchange by NCCL or one alone");
-  visit("workers", c.workers, kStart, "loader threads per rank; 0: this rank's share of the cores");
-  visit("threads", c.threads, kStart,
+  visit("workers", c.workers, kRank, "loader threads per rank; 0: this rank's share of the cores");
+  visit("threads", c.threads, kRank,
         "compute threads per CPU rank; 0: OMP_NUM_THREADS, else this rank's share of the cores");
   visit("checkpoint-every-steps", c.checkpoint_every_steps, kStart,
         "steps between checkpoints; 0: by time and epoch only");
@@ -130,7 +133,7 @@ void for_each_field(Config& c, Visit&& visit) {
   visit("on-nonfinite", c.on_nonfinite, kStart,
         "a NaN or an infinity: stop, or rollback to the last checkpoint and go on without that batch");
   visit("max-rollbacks", c.max_rollbacks, kStart, "rollbacks of the whole run before it stops");
-  visit("hang-timeout", c.hang_timeout, kStart,
+  visit("hang-timeout", c.hang_timeout, kRank,
         "seconds without progress (a rank that hangs or has died) after which the job ends: exit 75 if this start has "
         "written a checkpoint, else 1; 0: never");
   visit("log-every-steps", c.log_every_steps, kStart, "steps between lines of metrics.jsonl and of a log");
@@ -141,8 +144,8 @@ void for_each_field(Config& c, Visit&& visit) {
   visit("trace-steps", c.trace_steps, kStart, "steps to trace");
   visit("profile-steps", c.profile_steps, kStart,
         "time the phases of so many steps of this start, after two of warm-up, into the run folder; 0: off");
-  visit("quiet", c.quiet, kStart, "errors and warnings only");
-  visit("verbose", c.verbose, kStart, "say more");
+  visit("quiet", c.quiet, kRank, "errors and warnings only");
+  visit("verbose", c.verbose, kRank, "say more");
 }
 
 /// Names of the published points and what each sets, for help.
@@ -168,5 +171,8 @@ PretrainConfig from_toml(const std::string& text, const std::string& file);
 /// younger than the checkpoint, which was begun with what is now its default.
 /// @throws DataError if it is no JSON.
 std::vector<std::string> contradictions(const std::string& checkpoint_json, const PretrainConfig& config);
+
+/// The fields that every rank of a start must have alike, as flags with their values.
+std::vector<Fact> shared_settings(const PretrainConfig& config);
 
 }  // namespace barlow::train

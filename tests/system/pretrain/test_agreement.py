@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ranks that were started differently, or see other files: refused at the start with one message that names the rank, not a hang."""
+import shutil
 import socket
 
-from program import BARLOW, BARLOW_DATA, DATA, FOLDER, MPIEXEC, command, make_images, run
+from program import BARLOW, BARLOW_DATA, DATA, FOLDER, MPIEXEC, command, make_images, metrics, run
 
 
 def apart(first, second):
@@ -37,7 +38,52 @@ def check_command_lines():
     refused([BARLOW_DATA, "info", DATA], [BARLOW_DATA, "info", DATA, "--jsom"], "--jsom")
 
 
+def check_settings():
+    refused(*ranks("settings", learning_rate_weights=0.3), "--learning-rate-weights is 0.3, but 0.2 on rank 0")
+    refused(*ranks("settings", seed=5), "--seed")
+    refused(*ranks("settings", on_nonfinite="rollback"), "--on-nonfinite")
+    refused(*ranks("settings", trace=FOLDER / "trace.h5"), "--trace")
+    refused(command("settings", 0), [BARLOW, "status", "settings"], "the command")
+    run(apart(*ranks("checked", check_config=True)), seconds=60)  # one rank that only looks: all do
+    assert not (FOLDER / "checked").exists()
+    run(apart(*ranks("settings", workers=2, threads=1, data=COPY, quiet=True)))  # a rank's own affairs
+
+
+def check_images():
+    others, more = FOLDER / "others.h5", FOLDER / "more.h5"
+    make_images(others, seed=9)
+    make_images(more, images=70)
+    for path in others, more:
+        refused(*ranks("images", data=path), path, "images with fingerprint")
+
+
+def check_initial_weights():
+    """Rank 0's file counts: ranks that begin with other weights would never notice."""
+    for seed in 1, 2:
+        run(command(FOLDER / f"weights-{seed}", 0, seed=seed, epochs=1))
+    shutil.copytree(FOLDER / "weights-1", FOLDER / "host-1")
+    shutil.copytree(FOLDER / "weights-2", FOLDER / "host-2")
+    losses = []
+    for second in 1, 2:
+        first, other = (["env", "-C", FOLDER / f"host-{host}", *command(FOLDER / f"begun-{second}", 0, stop_after_steps=2, initial_weights="backbone.safetensors")]
+                        for host in (1, second))
+        run(apart(first, other), expect=75)
+        losses.append([line["loss"] for line in metrics(FOLDER / f"begun-{second}")])
+    assert losses[0] == losses[1], losses
+
+
+def check_evaluation():
+    raw = [BARLOW, "evaluate", "linear", "--raw-pixels", "--image-size", "12", "--epochs", "2"]
+    sets = ["--train", DATA, "--test", DATA]
+    refused([*raw, *sets], [*raw, "--train", DATA, "--test", FOLDER / "more.h5"], "--test", "images with fingerprint")
+    refused([*raw, *sets], [*raw, "--train", FOLDER / "others.h5", "--test", DATA], "--train")
+    refused([*raw, *sets], [*raw[:-1], "3", *sets], "--epochs is 3, but 2 on rank 0")
+    refused([*raw, *sets], [BARLOW, "evaluate", "knn", *raw[3:6], *sets], "the protocol")
+    run(apart([*raw, *sets], [*raw, "--train", COPY, "--test", COPY, "--quiet", "--threads", "1"]))
+
+
 make_images()
-for check in (check_command_lines,):
+COPY = shutil.copy(DATA, FOLDER / "copy.h5")
+for check in (check_command_lines, check_settings, check_images, check_initial_weights, check_evaluation):
     check()
     print(f"{check.__name__} passed", flush=True)

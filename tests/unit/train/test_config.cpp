@@ -130,6 +130,22 @@ TEST_CASE("a checkpoint's configuration must agree where the run depends on it")
         std::vector<std::string>{"--backbone-width: was 64, is 128"});
 }
 
+TEST_CASE("ranks share what the run computes and what they do together, not their paths and threads") {
+  const auto settings = [](const PretrainConfig& config) {
+    std::string text;
+    for (const Fact& fact : shared_settings(config)) text += fact.name + "=" + fact.value + "\n";
+    return text;
+  };
+  PretrainConfig config = valid();
+  const std::string before = settings(config);
+  config.workers = 7, config.threads = 3, config.quiet = true, config.data = "/local/copy.h5";
+  CHECK(settings(config) == before);
+  config.on_nonfinite = "rollback";
+  CHECK_THAT(settings(config), contains("--on-nonfinite=\"rollback\""));
+  config.learning_rate_weights = 0.3;
+  CHECK_THAT(settings(config), contains("--learning-rate-weights=0.3\n"));
+}
+
 TEST_CASE("every preset resolves") {
   for (const std::string& name : preset_names()) {
     PretrainConfig config = preset(name);
