@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/files.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/train/hdf5_file.hpp"
 #include "barlow/train/tensor_files.hpp"
@@ -102,6 +103,7 @@ std::filesystem::path latest_milestone(const std::filesystem::path& run) {
     latest = entry.path();
     latest_epoch = epoch;
   }
+  if (error && error != std::errc::no_such_file_or_directory) fail_reading(run, error.value());
   return latest;
 }
 
@@ -135,8 +137,7 @@ RunState read_state(const Hdf5File& file, const std::filesystem::path& path) {
 }  // namespace
 
 bool CheckpointFolder::has_checkpoint() const {
-  return std::filesystem::exists(run_ / kNewest) || std::filesystem::exists(run_ / kPrevious) ||
-         !latest_milestone(run_).empty();
+  return file_exists(run_ / kNewest) || file_exists(run_ / kPrevious) || !latest_milestone(run_).empty();
 }
 
 void CheckpointFolder::save(const StateCopy& state, std::int64_t milestone_epoch) const {
@@ -180,14 +181,14 @@ template <class Read>
 CheckpointFolder::Found CheckpointFolder::read_newest(Read&& read) const {
   const auto newest = run_ / kNewest;
   auto fallback = run_ / kPrevious;
-  if (std::filesystem::exists(newest)) {
+  if (file_exists(newest)) {
     try {
       return {read(newest), newest};
     } catch (const DataError& error) {
-      if (!std::filesystem::exists(fallback)) fail_whole(error.what());
+      if (!file_exists(fallback)) fail_whole(error.what());
       log::warning(std::string(error.what()) + "; going back to " + kPrevious);
     }
-  } else if (!std::filesystem::exists(fallback)) {
+  } else if (!file_exists(fallback)) {
     fallback = latest_milestone(run_);
     log::warning("run \"" + run_.string() + "\" has lost its " + kNewest + "; going on from " +
                  fallback.filename().string());
@@ -213,7 +214,7 @@ RunState CheckpointFolder::load_to_go_on(nn::ParameterStore& store, Backend& bac
     std::filesystem::rename(from, to, error);
     if (error) throw StorageError("cannot rename \"" + from.string() + "\": " + error.message());
   };
-  if (found.file != newest && std::filesystem::exists(newest)) {
+  if (found.file != newest && file_exists(newest)) {
     rename(newest, run_ / kDamaged);
     log::warning("the damaged " + std::string(kNewest) + " is kept as " + kDamaged);
   }

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/files.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/base/whole_number.hpp"
 #include "storage.hpp"
@@ -28,7 +29,10 @@ namespace {
 std::string lines_up_to(const std::filesystem::path& path, std::int64_t steps_done) {
   std::string kept;
   std::int64_t unreadable = 0, passed_over = 0;
+  errno = 0;
   std::ifstream input(path);
+  if (!input && errno == ENOENT) return "";
+  if (!input) fail_reading(path, errno);
   for (std::string line; std::getline(input, line);) {
     const auto object = nlohmann::json::parse(line, nullptr, false);
     if (!object.is_object() || !object.contains("step") || !object["step"].is_number_integer()) {
@@ -39,6 +43,7 @@ std::string lines_up_to(const std::filesystem::path& path, std::int64_t steps_do
     unreadable += std::exchange(passed_over, 0);
     kept += line + "\n";
   }
+  if (input.bad()) fail_reading(path, errno);
   if (unreadable > 0) {
     log::warning(fmt::format("\"{}\": {} lines cannot be read and are left out", path.string(), unreadable));
   }

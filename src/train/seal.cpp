@@ -14,6 +14,7 @@
 
 #include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
+#include "barlow/base/files.hpp"
 #include "storage.hpp"
 
 namespace barlow::train {
@@ -91,9 +92,13 @@ void require_seal(const fs::path& path) {
     throw DataError("\"" + path.string() + "\": " + what + "; the file is damaged");
   };
   const Descriptor file(path, O_RDONLY);
-  if (file < 0) throw DataError("\"" + path.string() + "\" cannot be opened: " + std::strerror(errno));
+  if (file < 0 && (errno == ENOENT || errno == ENOTDIR))
+    throw DataError("\"" + path.string() + "\" cannot be opened: " + std::strerror(errno));
+  if (file < 0) fail_reading(path, errno);
   Block found{};
-  if (read_at(file, found.data(), found.size(), 0) != static_cast<ssize_t>(found.size())) damaged("it is cut");
+  const ssize_t count = read_at(file, found.data(), found.size(), 0);
+  if (count < 0) fail_reading(path, errno);
+  if (count != static_cast<ssize_t>(found.size())) damaged("it is cut");
   if (std::memcmp(found.data(), kHdf5.data(), kHdf5.size()) == 0) {
     throw ConfigError(
         "\"" + path.string() +
@@ -101,7 +106,7 @@ void require_seal(const fs::path& path) {
         "that wrote it, or begin another --output with --initial-weights");
   }
   const auto [readable, expected] = seal_of(file);
-  if (!readable) damaged("it cannot be read");
+  if (!readable) fail_reading(path, errno);
   if (found != expected) damaged("it does not match its checksum");
 }
 

@@ -15,7 +15,8 @@ inline constexpr std::uint64_t kSealBytes = 512;
 void seal(const std::filesystem::path& file);
 
 /// @throws DataError if the file is missing, cut, or changed in any bit since it was sealed; ConfigError if it never
-/// was, as older versions left theirs.
+/// was, as older versions left theirs. A file that cannot be read may be whole: StorageError, or UserError where the
+/// permission is missing.
 void require_seal(const std::filesystem::path& file);
 
 }  // namespace barlow::train

@@ -63,7 +63,7 @@ class CommError : public Error {
       : Error(what, where) {}
 };
 
-/// The file system refused a write (no space, quota, read-only).
+/// The file system refused a write (no space, quota, read-only) or a read (a faulty disk, too many open files).
 class StorageError : public Error {
  public:
   explicit StorageError(const std::string& what, std::source_location where = std::source_location::current())

@@ -23,6 +23,8 @@ class CheckpointFolder {
  public:
   explicit CheckpointFolder(std::filesystem::path run) : run_(std::move(run)) {}
 
+  /// @throws StorageError or UserError where the folder cannot be read; so do the readers below, where a file is there
+  /// and cannot be read: no other takes its place then.
   bool has_checkpoint() const;
   /// @param milestone_epoch  above 0: keeps it as `checkpoint.epoch-NNNN.h5` as well
   /// @throws StorageError; the older checkpoints are then as they were, and no temporary file is left.

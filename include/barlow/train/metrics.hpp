@@ -26,7 +26,8 @@ struct StepMetrics {
 class MetricsFile {
  public:
   /// Keeps the lines up to `steps_done` of an earlier start and drops what a lost part of the run wrote after them.
-  /// @throws StorageError.
+  /// @throws StorageError, also where the earlier lines are there and cannot be read; UserError if they are not ours to
+  /// read.
   MetricsFile(const std::filesystem::path& path, std::int64_t steps_done);
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;

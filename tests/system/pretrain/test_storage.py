@@ -168,8 +168,38 @@ def check_read_only():
         os.chmod(folder, 0o755)
 
 
+def check_unreadable():
+    """What is there and may not be read is neither empty nor damaged."""
+    if os.geteuid() != 0:
+        print("check_unreadable skipped: needs root, to become another user")
+        return
+    for path in FOLDER, DATA:
+        os.chmod(path, 0o755)
+    program, folder = shutil.copy(BARLOW, FOLDER), FOLDER / "unreadable" / "run"
+    run(command(folder, 1, stop_after_steps=3, checkpoint_every_steps=1), expect=75)
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    as_nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", program]
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"}
+    for name, mode in (("metrics.jsonl", 0o200), ("checkpoint.h5", 0o200), (".", 0o300)):
+        os.chmod(folder / name, mode)
+        if name == ".":
+            os.rename(folder / "checkpoint.h5", folder / "checkpoint.epoch-0001.h5")
+            (folder / "checkpoint.previous.h5").unlink()
+        errors = run([*as_nobody, *command(folder, 0)[1:]], expect=2)
+        assert "Permission denied" in errors and str(folder / name if name != "." else folder) in errors and "error:" in errors, errors
+        os.chmod(folder / name, 0o755)
+        if name == ".":
+            os.rename(folder / "checkpoint.epoch-0001.h5", folder / "checkpoint.h5")
+            del before["checkpoint.previous.h5"]
+        after = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"}
+        assert after == before, f"{name}: {[key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]} changed"
+    run([*as_nobody, *command(folder, 0)[1:]])
+    assert [line["step"] for line in metrics(folder)] == list(range(1, 9))
+
+
 make_images()
-for check in (check_milestones, check_full_disk, check_read_only):
+for check in (check_milestones, check_full_disk, check_read_only, check_unreadable):
     started = time.monotonic()
     check()
     print(f"{check.__name__}: {time.monotonic() - started:.1f} s", flush=True)

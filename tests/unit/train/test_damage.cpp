@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/resource.h>
+
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -180,4 +182,33 @@ TEST_CASE("impossible counts in a sealed file are refused") {
   CHECK_FALSE(reads(state));
   state = run.set(1), state.loss_scale.value = std::numeric_limits<double>::infinity();
   CHECK_FALSE(reads(state));
+}
+
+TEST_CASE("a checkpoint that cannot be read is not taken for a damaged one") {
+  const TemporaryFolder folder("barlow-damage");
+  const CheckpointFolder checkpoints(folder.path);
+  SmallRun run;
+  {
+    CheckpointWriter writer(checkpoints, run.store, *run.backend);
+    for (const int step : {1, 2}) writer.begin(run.set(step), {});
+  }
+  const fs::path newest = folder.path / "checkpoint.h5";
+  const auto load = [&] { return checkpoints.load_to_go_on(run.store, *run.backend, {}); };
+
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  setrlimit(RLIMIT_NOFILE, &none);
+  CHECK_THROWS_AS(load(), StorageError);  // too many open files
+  setrlimit(RLIMIT_NOFILE, &before);
+  CHECK_FALSE(fs::exists(folder.path / "checkpoint.damaged.h5"));
+  CHECK(load().step == 2);
+
+  fs::rename(newest, folder.path / "whole.h5");
+  fs::create_symlink("/proc/self/mem", newest);  // whose first bytes are an I/O error
+  CHECK_THROWS_AS(load(), StorageError);
+  CHECK(fs::is_symlink(newest));
+  fs::rename(folder.path / "whole.h5", newest);
+  CHECK(load().step == 2);
 }

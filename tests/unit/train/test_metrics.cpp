@@ -48,6 +48,14 @@ TEST_CASE("a line that cannot be read takes none of the others with it") {
   std::filesystem::remove(path);
 }
 
+TEST_CASE("lines that cannot be read are not given up") {
+  const auto path = std::filesystem::temp_directory_path() / ("barlow-metrics-" + std::to_string(getpid()) + ".jsonl");
+  std::filesystem::create_symlink("/proc/self/mem", path);  // whose first bytes are an I/O error
+  CHECK_THROWS_AS(MetricsFile(path, 3), barlow::StorageError);
+  CHECK(std::filesystem::is_symlink(path));
+  std::filesystem::remove(path);
+}
+
 TEST_CASE("lines wait while the file cannot be written, and none is lost or cut") {
   const auto path = std::filesystem::temp_directory_path() / ("barlow-metrics-" + std::to_string(getpid()) + ".jsonl");
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
