@@ -24,7 +24,7 @@ void require_run(const fs::path& run) {
 
 void print_status(const fs::path& run) {
   const auto holder = train::RunLock::holder(run);
-  const bool finished = fs::exists(run / "backbone.safetensors") && !holder;
+  const bool finished = train::is_finished(run) && !holder;
   fmt::print("run          {}\n", run.string());
   fmt::print("state        {}\n", holder ? "running on " + *holder : finished ? "finished" : "not running");
   if (const auto last = train::last_metrics(run / "metrics.jsonl")) {

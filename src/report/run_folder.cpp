@@ -12,6 +12,7 @@
 #include "barlow/base/error.hpp"
 #include "barlow/base/whole_number.hpp"
 #include "barlow/train/hdf5_file.hpp"
+#include "barlow/train/run_folder.hpp"
 
 namespace barlow::report {
 namespace {
@@ -170,7 +171,7 @@ RunFolder read_run(const fs::path& path) {
   run.metrics = read_metrics(path / "metrics.jsonl");
   run.configuration = read_text(path / "config.toml");
   run.settings = parse_settings(run.configuration);
-  run.is_finished = fs::exists(path / "backbone.safetensors");
+  run.is_finished = train::is_finished(path);
   read_evaluations(run);
   if (fs::exists(path / "snapshot.h5")) {
     try {

@@ -10,15 +10,22 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/files.hpp"
 #include "barlow/base/log.hpp"
+#include "barlow/train/metrics.hpp"
 
 namespace barlow::train {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kMetrics = "metrics.jsonl";
+constexpr const char* kWeights = "backbone.safetensors";
 
 std::string this_process() {
   std::array<char, 256> host{};
@@ -47,7 +54,56 @@ bool try_lock(int file) {
   return true;
 }
 
+/// What a run writes under the same name in every start, and what is made of it.
+bool belongs_to_run(const std::string& name) {
+  return name == "config.toml" || name == kMetrics || name == kWeights || name == "snapshot.h5" ||
+         name == "report.html" || (name.starts_with("evaluation") && name.ends_with(".json"));
+}
+
+/// Moves the files of an earlier run into a folder that is new, whose name is returned; empty if there is no result.
+fs::path set_aside_earlier_run(const fs::path& run) {
+  std::error_code none;
+  const bool has_lines = file_exists(run / kMetrics) && fs::file_size(run / kMetrics, none) > 0;
+  if (!has_lines && !file_exists(run / kWeights)) return {};
+  fs::path earlier;
+  int number = 1;
+  do {
+    earlier = run / ("earlier-" + std::to_string(number++));
+  } while (!fs::create_directory(earlier));
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(run)) names.push_back(entry.path().filename().string());
+  for (const std::string& name : names) {
+    if (belongs_to_run(name)) fs::rename(run / name, earlier / name);
+  }
+  return earlier;
+}
+
 }  // namespace
+
+void begin_run_folder(const fs::path& run, const std::string& configuration_toml) {
+  const auto fail = [&](const std::string& what, const std::string& reason) {
+    throw ConfigError("--output \"" + run.string() + "\": cannot " + what + " there: " + reason);
+  };
+  try {
+    if (const fs::path earlier = set_aside_earlier_run(run); !earlier.empty()) {
+      log::warning("run \"" + run.string() +
+                   "\" has results, but no checkpoint to go on from: it begins anew, and they are kept in \"" +
+                   earlier.string() + "\"");
+    }
+  } catch (const fs::filesystem_error& error) {
+    fail("set an earlier run aside", error.code().message());
+  }
+  errno = 0;
+  std::ofstream file(run / "config.toml");
+  file << configuration_toml;
+  if (!file.flush()) fail("write config.toml", std::strerror(errno));
+}
+
+bool is_finished(const fs::path& run) {
+  if (!file_exists(run / kWeights)) return false;
+  const auto last = last_metrics(run / kMetrics);
+  return !last || last->step >= last->total_steps;
+}
 
 RunLock::RunLock(const fs::path& run) {
   const fs::path path = run / "lock";

@@ -5,7 +5,6 @@
 #include <fmt/ranges.h>
 
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <initializer_list>
 #include <utility>
@@ -178,9 +177,7 @@ void Run::prepare_folder() {
   clear_stop_request(run);
   checkpoints_.remove_leftovers();
   if (checkpoints_.has_checkpoint()) return;  // config.toml describes the run that is there
-  std::ofstream file(run / "config.toml");
-  file << to_toml(config_);
-  if (!file.flush()) throw ConfigError(fmt::format("--output \"{}\": cannot write config.toml there", config_.output));
+  begin_run_folder(run, to_toml(config_));
 }
 
 void Run::restore(TrainingStep& step) {

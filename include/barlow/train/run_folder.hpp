@@ -25,6 +25,15 @@ class RunLock {
   int file_ = -1;
 };
 
+/// For a run that begins, with no checkpoint to go on from: writes its config.toml. What an earlier run has left there
+/// would be written over, or be taken for this one's: it is moved into a folder of its own, `earlier-1`, with a
+/// warning.
+/// @throws ConfigError if the folder cannot be written.
+void begin_run_folder(const std::filesystem::path& run, const std::string& configuration_toml);
+
+/// True if the last step has been logged and the weights have been written.
+bool is_finished(const std::filesystem::path& run);
+
 /// A request to stop is the file `stop` in the run folder, from any machine that sees it; the run removes it.
 /// @throws StorageError.
 void request_stop(const std::filesystem::path& run);

@@ -75,11 +75,29 @@ def check_time_limit():
     subprocess.run(command(FOLDER / "far", 1), env=environment, capture_output=True, timeout=60, check=True)
 
 
+def check_lost_checkpoints():
+    """A finished run whose checkpoints are gone begins anew: what it had stays, and it does not pass for finished."""
+    folder = FOLDER / "lost"
+    run(command(folder, 0))
+    assert status(folder)["state"] == "finished", status(folder)
+    results = {name: (folder / name).read_bytes() for name in ("config.toml", "metrics.jsonl", "backbone.safetensors")}
+    for path in folder.glob("checkpoint*"):
+        path.unlink()
+    errors = run(command(folder, 1, stop_after_steps=2, seed=5), expect=75)
+    assert errors.count("warning:") == 1 and str(folder / "earlier-1") in errors, errors
+    assert {name: (folder / "earlier-1" / name).read_bytes() for name in results} == results
+    assert status(folder)["state"] == "not running" and status(folder)["step"].startswith("2 of 8"), status(folder)
+    assert [line["step"] for line in metrics(folder)] == [1, 2] and not (folder / "backbone.safetensors").exists()
+    run(command(folder, 1, seed=5))
+    assert status(folder)["state"] == "finished" and not (folder / "earlier-2").exists()
+
+
 def main():
     make_images()
     assert DATA.exists()
     check_one_job_and_stop()
     check_time_limit()
+    check_lost_checkpoints()
     for name in "status", "stop":
         assert "no-run" in run([BARLOW, name, FOLDER / "no-run"], expect=2)
 
