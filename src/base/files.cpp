@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/base/files.hpp"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -19,6 +21,17 @@ bool file_exists(const std::filesystem::path& file) {
   const bool exists = std::filesystem::exists(file, error);
   if (error) fail_reading(file, error.value());
   return exists;
+}
+
+void require_writable(const std::string& flag, const std::filesystem::path& file) {
+  std::error_code none;
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  int code = ::access(file.c_str(), W_OK) == 0 ? 0 : errno;
+  if (code == ENOENT) code = ::access(folder.c_str(), W_OK | X_OK) == 0 ? 0 : errno;
+  if (std::filesystem::is_directory(file, none)) code = EISDIR;
+  if (code == 0) return;
+  throw ConfigError(flag + " \"" + file.string() + "\": cannot be written: " + std::strerror(code) +
+                    "; give a file in a folder that is there and yours to write");
 }
 
 }  // namespace barlow

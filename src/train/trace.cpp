@@ -3,19 +3,54 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
+#include "barlow/base/error.hpp"
+#include "barlow/base/files.hpp"
+#include "barlow/base/log.hpp"
 #include "barlow/train/tensor_files.hpp"
 
 namespace barlow::train {
 
-Trace::Trace(const std::string& path, std::int64_t num_steps, const std::string& configuration_json,
+namespace {
+
+constexpr const char* kConfiguration = "configuration";
+
+/// Checkpoints have a configuration as well, and like sets of images a version.
+bool is_trace(const std::filesystem::path& path) {
+  try {
+    const Hdf5File file = Hdf5File::open(path);
+    return file.contains_attribute("/", kConfiguration) && !file.contains_attribute("/", "format_version");
+  } catch (const DataError&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+Trace::Trace(std::filesystem::path path, std::int64_t num_steps, std::string configuration_json,
              const MpiSession& session)
-    : session_(session), num_steps_(num_steps) {
+    : path_(std::move(path)), configuration_(std::move(configuration_json)), session_(session), num_steps_(num_steps) {
   if (!session.is_root()) return;
-  file_ = Hdf5File::create(path);
-  file_->write_attribute("/", "configuration", configuration_json);
+  require_writable("--trace", path_);
+  if (file_exists(path_) && !is_trace(path_))
+    throw ConfigError("--trace \"" + path_.string() +
+                      "\": a file is there that is no trace; give another name, or remove it");
+}
+
+Trace::~Trace() {
+  try {
+    close();
+  } catch (const std::exception& error) {
+    log::warning(std::string("the trace is not complete: ") + error.what());
+  }
 }
 
 void Trace::begin(std::int64_t step, const nn::ParameterStore& store, Backend& backend) {
+  if (session_.is_root() && !file_) {
+    file_ = Hdf5File::create(temporary());
+    file_->write_attribute("/", kConfiguration, configuration_);
+  }
   group_ = fmt::format("/step_{:06}", step);
   write_parameters("/parameters_before/", store, backend, false);
 }
@@ -60,8 +95,11 @@ void Trace::end(const nn::ParameterStore& store, Backend& backend, const StepMet
 }
 
 void Trace::close() {
-  if (file_) file_->close();
-  file_.reset();
+  if (!file_) return;
+  std::exchange(file_, std::nullopt)->close();
+  std::error_code error;
+  std::filesystem::rename(temporary(), path_, error);
+  if (error) throw StorageError("cannot write \"" + path_.string() + "\": " + error.message());
 }
 
 void Trace::write_parameters(const std::string& group, const nn::ParameterStore& store, Backend& backend,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 namespace barlow {
 
@@ -13,5 +14,9 @@ namespace barlow {
 
 /// As std::filesystem::exists(); where the system does not say, fail_reading().
 bool file_exists(const std::filesystem::path& file);
+
+/// Before the work whose result goes into `file`: that it can be written, or made in its folder.
+/// @throws ConfigError naming the flag.
+void require_writable(const std::string& flag, const std::filesystem::path& file);
 
 }  // namespace barlow

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,12 +18,17 @@ namespace barlow::train {
 
 /// Writes everything about a few steps to an HDF5 file: views, sample ids and embeddings of the global batch,
 /// parameters before and after, gradients as LARS receives them, running statistics. Rank 0 writes; the functions are
-/// collective and are called in this order within a step. Slow: for checking, not for training.
+/// collective and are called in this order within a step. Slow: for checking, not for training. The file is made by the
+/// first traced step, under a temporary name, and put in place when it is closed: a start that has no step to make
+/// leaves an earlier trace as it is.
 class Trace {
  public:
-  /// @throws StorageError on rank 0.
-  Trace(const std::string& path, std::int64_t num_steps, const std::string& configuration_json,
-        const MpiSession& session);
+  /// @throws ConfigError on rank 0 if the file cannot be written, or is there and is no trace.
+  Trace(std::filesystem::path path, std::int64_t num_steps, std::string configuration_json, const MpiSession& session);
+  /// Closes, with a warning where that fails.
+  ~Trace();
+  Trace(const Trace&) = delete;
+  Trace& operator=(const Trace&) = delete;
 
   bool wants(std::int64_t step, std::int64_t first_step) const { return step - first_step < num_steps_; }
   void begin(std::int64_t step, const nn::ParameterStore& store, Backend& backend);
@@ -40,6 +46,10 @@ class Trace {
   /// [2b,...] of every rank as f32 [2,B,...] on rank 0.
   void write_gathered(nn::Pass& pass, const std::string& name, const Activation& local);
 
+  std::filesystem::path temporary() const { return path_.string() + ".tmp"; }
+
+  std::filesystem::path path_;
+  std::string configuration_;
   const MpiSession& session_;
   std::int64_t num_steps_;
   std::optional<Hdf5File> file_;

@@ -117,8 +117,27 @@ def check_corrupt_image():
     assert traces[0] == traces[1], "ranks replace a corrupt image differently"
 
 
+def check_trace():
+    """A trace takes the place of a trace only, and only when a step is traced."""
+    folder, trace, copy = FOLDER / "traced", FOLDER / "trace.h5", FOLDER / "copy.h5"
+    copy.write_bytes(DATA.read_bytes())
+    run(command(folder, 2, epochs=1, trace=trace))
+    content = trace.read_bytes()
+    for path in copy, folder / "checkpoint.h5", folder / "config.toml":
+        before = path.read_bytes()
+        refused(command(FOLDER / "no-trace", 2, data=copy, trace=path), path.name)
+        assert path.read_bytes() == before, f"{path} is overwritten"
+    refused(command(FOLDER / "no-trace", 2, trace=FOLDER / "nowhere" / "trace.h5"), "No such file or directory")
+    run(command(folder, 2, epochs=1, trace=trace))  # nothing is left to do
+    assert trace.read_bytes() == content, "a start without a step changes the trace"
+    run(command(FOLDER / "traced-again", 1, epochs=1, trace=trace, trace_steps=100, stop_after_steps=2), expect=75)
+    with h5py.File(trace) as file:
+        assert sorted(file) == ["step_000000", "step_000001"] and "loss" in file["step_000001"].attrs
+    assert not list(FOLDER.glob("trace.h5.tmp"))
+
+
 make_images()
 assert BATCH % 7, "a case above needs a batch size that 2 ranks cannot share"
-for check in (check_flags, check_other_run, check_configuration_file, check_long_warmup, check_corrupt_image):
+for check in (check_flags, check_other_run, check_configuration_file, check_long_warmup, check_corrupt_image, check_trace):
     check()
     print(f"{check.__name__} passed", flush=True)
