@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -195,6 +196,16 @@ void resolve_augmentation(PretrainConfig& c) {
   }
 }
 
+/// However it is written: `./weights` is `weights`.
+bool are_one_file(const Json& one, const Json& other) {
+  const auto place = [](const Json& value) {
+    std::error_code none;
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(value.get<std::string>(), none), none);
+  };
+  const auto is_path = [](const Json& value) { return value.is_string() && !value.get<std::string>().empty(); };
+  return is_path(one) && is_path(other) && place(one) == place(other);
+}
+
 Json parse_object(const std::string& text) {
   Json object = Json::parse(text, nullptr, false);
   if (!object.is_object()) throw DataError("the configuration of a checkpoint is not JSON");
@@ -313,7 +324,8 @@ std::vector<std::string> contradictions(const std::string& checkpoint_json, cons
   for_each_field(config, [&](const char* flag, const auto&, Scope scope, const char*) {
     if (scope != Scope::kRun) return;
     const Json &was = field(before.contains(flag) ? before : defaults, flag), &is = field(now, flag);
-    if (was != is) differences.push_back(fmt::format("--{}: was {}, is {}", flag, to_text(was), to_text(is)));
+    if (was != is && !(flag == std::string("initial-weights") && are_one_file(was, is)))
+      differences.push_back(fmt::format("--{}: was {}, is {}", flag, to_text(was), to_text(is)));
   });
   return differences;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
+#include <filesystem>
 
 #include "barlow/base/error.hpp"
 #include "barlow/train/config.hpp"
@@ -124,6 +125,17 @@ TEST_CASE("a checkpoint's configuration must agree where the run depends on it")
   REQUIRE(differences.size() == 1);
   CHECK(differences[0] == "--batch-size: was 2048, is 256");
   CHECK_THROWS_AS(contradictions("not json", config), DataError);
+  PretrainConfig begun = valid();
+  begun.initial_weights = "weights.safetensors";
+  const auto with_weights = [&](const std::string& path) {
+    PretrainConfig now = begun;
+    now.initial_weights = path;
+    return contradictions(to_json(begun), now);
+  };
+  CHECK(with_weights("./weights.safetensors").empty());  // the same file
+  CHECK(with_weights((std::filesystem::current_path() / "weights.safetensors").string()).empty());
+  CHECK(with_weights("others.safetensors").size() == 1);
+  CHECK(with_weights("").size() == 1);
   CHECK(contradictions("{}", {}).empty());  // what a checkpoint lacks is younger: it was begun with the default
   config.backbone_width = 128;
   CHECK(contradictions(R"({"batch-size":256})", config) ==
