@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "barlow/base/files.hpp"
 #include "barlow/cli/program.hpp"
 #include "barlow/train/checkpoint.hpp"
 #include "barlow/train/metrics.hpp"
@@ -18,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void require_run(const fs::path& run) {
-  if (!fs::exists(run / "config.toml"))
+  if (!file_exists(run / "config.toml"))
     throw ConfigError("\"" + run.string() + "\" has no config.toml; give the --output folder of barlow pretrain");
 }
 

@@ -7,6 +7,7 @@
 
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/error.hpp"
+#include "barlow/base/files.hpp"
 #include "barlow/comm/agreement.hpp"
 #include "barlow/comm/make_collectives.hpp"
 #include "barlow/train/checkpoint.hpp"
@@ -23,7 +24,7 @@ bool is_checkpoint(const fs::path& path) { return path.extension() == ".h5"; }
 /// What a run's config.toml says, as a checkpoint would; empty where the folder has none.
 std::string configuration_beside(const fs::path& weights) {
   const fs::path path = weights.parent_path() / "config.toml";
-  if (!fs::exists(path)) return "";
+  if (!file_exists(path)) return "";
   std::ifstream file(path);
   const std::string text(std::istreambuf_iterator<char>(file), {});
   if (!file) throw DataError("cannot read \"" + path.string() + "\"");
@@ -36,14 +37,14 @@ std::string configuration_beside(const fs::path& weights) {
 /// checkpoint's state once, which reads all of the file.
 train::CheckpointFolder::Found find_weights(const std::string& text) {
   const fs::path path(text);
-  if (!fs::is_directory(path))
+  if (!file_exists(path) || !fs::is_directory(path))
     return {is_checkpoint(path) ? train::read_checkpoint_state(path) : train::RunState(), path};
   const train::CheckpointFolder checkpoints(path);
   const fs::path weights = path / "backbone.safetensors";
   // Of a folder that was tidied up, the weights of the end come before those of a milestone.
-  if (checkpoints.last_write() || (checkpoints.has_checkpoint() && !fs::exists(weights)))
+  if (checkpoints.last_write() || (checkpoints.has_checkpoint() && !file_exists(weights)))
     return checkpoints.newest_whole();
-  if (fs::exists(weights)) {
+  if (file_exists(weights)) {
     train::RunState state;
     state.configuration = configuration_beside(weights);
     return {state, weights};

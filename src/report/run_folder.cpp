@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/files.hpp"
 #include "barlow/base/whole_number.hpp"
 #include "barlow/train/hdf5_file.hpp"
 #include "barlow/train/run_folder.hpp"
@@ -88,10 +89,12 @@ void add_evaluation(const Json& object, RunFolder& run) {
 
 void read_evaluations(RunFolder& run) {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(run.path)) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(run.path, error)) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with("evaluation") && name.ends_with(".json")) files.push_back(entry.path());
   }
+  if (error) fail_reading(run.path, error.value());
   std::sort(files.begin(), files.end());
   for (const fs::path& file : files) {
     try {
@@ -161,8 +164,9 @@ Metrics read_metrics(const fs::path& path) {
 }
 
 RunFolder read_run(const fs::path& path) {
-  if (!fs::is_directory(path)) throw DataError("\"" + path.string() + "\" is no folder; give a run folder");
-  if (!fs::exists(path / "config.toml") && !fs::exists(path / "metrics.jsonl")) {
+  if (!file_exists(path) || !fs::is_directory(path))
+    throw DataError("\"" + path.string() + "\" is no folder; give a run folder");
+  if (!file_exists(path / "config.toml") && !file_exists(path / "metrics.jsonl")) {
     throw DataError("\"" + path.string() +
                     "\" has neither config.toml nor metrics.jsonl; give the --output folder of barlow pretrain");
   }

@@ -194,6 +194,12 @@ def check_unreadable():
             del before["checkpoint.previous.h5"]
         after = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"}
         assert after == before, f"{name}: {[key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]} changed"
+    os.chmod(folder, 0)
+    evaluation = ["evaluate", "knn", "--train", DATA, "--test", DATA, "--checkpoint"]
+    for words in (["status"], ["stop"], ["report"], evaluation):
+        errors = run([*as_nobody, *words, folder], expect=2)
+        assert "Permission denied" in errors and str(folder) in errors, errors
+    os.chmod(folder, 0o755)
     run([*as_nobody, *command(folder, 0)[1:]])
     assert [line["step"] for line in metrics(folder)] == list(range(1, 9))
 
