@@ -11,6 +11,7 @@
 
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/clock.hpp"
+#include "barlow/base/files.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/base/number.hpp"
 #include "barlow/cli/flags.hpp"
@@ -327,6 +328,9 @@ int evaluate_command(int argc, char** argv, MpiSession& session) {
   }
   collectively(session, [&] { check(r); });
   if (r.check_config) return kExitFinished;
+  collectively(session, [&] {
+    if (session.is_root() && !r.json.empty()) require_writable("--json", r.json);
+  });
   r.linear.seed = static_cast<std::uint64_t>(r.encoder.seed);
   log::configure(r.quiet ? log::Level::kQuiet : log::Level::kNormal, session.is_root());
   run(r, protocols, session);

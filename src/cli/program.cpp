@@ -6,7 +6,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include "barlow/base/log.hpp"
 #include "barlow/comm/watchdog.hpp"
@@ -43,6 +45,14 @@ int fail_alone(const MpiSession& session, const std::string& what, int exit_code
   session.abort(exit_code);
 }
 
+/// Results that standard output takes only when it is flushed may be lost at the very end.
+int flush_results(int exit_code) {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return exit_code;
+  log::error(std::string("cannot write to standard output: ") + std::strerror(errno != 0 ? errno : EIO));
+  return exit_code == kExitFinished ? kExitFailed : exit_code;
+}
+
 /// A set has all its shards open, and the usual limit is 1024. Not without bound: where the system has none, a program
 /// started from here that closes every descriptor it could have would take minutes.
 void allow_many_open_files() {
@@ -61,7 +71,7 @@ int run_program(const Program& program, int argc, char** argv) {
     MpiSession session(&argc, &argv);
     log::configure(log::Level::kNormal, session.is_root());
     try {
-      return dispatch(program, argc, argv, session);
+      return flush_results(dispatch(program, argc, argv, session));
     } catch (const AgreedError& error) {
       log::status_line("");
       if (session.is_root()) log::error(error.what());

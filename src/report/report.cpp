@@ -12,6 +12,7 @@
 
 #include "assets.hpp"
 #include "barlow/base/error.hpp"
+#include "barlow/base/files.hpp"
 #include "markup.hpp"
 #include "sections.hpp"
 
@@ -76,6 +77,7 @@ std::string header_section(const RunFolder& run) {
 
 void write_report(const fs::path& run, const fs::path& output) {
   const std::string text = page(read_run(run));
+  require_writable("--output", output);
   const fs::path temporary = output.string() + ".tmp";
   std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
   file << text;

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 
 import h5py
 import numpy as np
@@ -161,6 +162,19 @@ def check_report(finished, begun):
     assert "no-run" in run([BARLOW, "report", FOLDER / "no-run"], expect=2)
 
 
+def check_results_that_cannot_be_written(finished):
+    """Refused before the work where a flag names the place; an error, never exit 0, where standard output is full."""
+    nowhere = FOLDER / "nowhere" / "result"
+    knn = [BARLOW, "evaluate", "knn", *COMMON, "--checkpoint", FOLDER / "looked-at-later", "--json"]
+    for words in ([*knn, nowhere], [*knn, FOLDER], [MPIEXEC, "-n", "2", *knn, nowhere], [BARLOW, "report", finished, "--output", nowhere]):
+        errors = run(words, expect=2)
+        assert str(words[-1]) in errors and errors.count("error:") == 1, errors
+    for words in (["evaluate", "knn", *COMMON, "--checkpoint", finished], ["status", finished], ["--version"]):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            result = subprocess.run([BARLOW, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        assert result.returncode == 1 and "No space left" in result.stderr, f"{words}: {result.returncode} {result.stderr}"
+
+
 def main():
     make_images()
     make_images(TEST, images=21, seed=4)
@@ -174,6 +188,7 @@ def main():
     check_not_finite(finished)
     check_refusals(finished)
     check_report(finished, begun)
+    check_results_that_cannot_be_written(finished)
 
 
 main()

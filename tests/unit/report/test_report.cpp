@@ -137,7 +137,7 @@ TEST_CASE("what is no run folder is refused", "[report]") {
   CHECK_THROWS_AS(report::write_report(run.path() / "missing", run.path() / "r.html"), DataError);
   CHECK_THROWS_AS(report::write_report(run.path(), run.path() / "r.html"), DataError);
   run.write("config.toml", "epochs = 3.0\n");
-  CHECK_THROWS_AS(report::write_report(run.path(), run.path() / "missing" / "r.html"), StorageError);
+  CHECK_THROWS_AS(report::write_report(run.path(), run.path() / "missing" / "r.html"), ConfigError);
 }
 
 TEST_CASE("a line of metrics cut short is left out and a repeated step keeps the later line", "[report]") {
