@@ -170,7 +170,17 @@ Sets make_features(const Request& r, const train::Runtime& runtime, Json& result
   result["backbone_width"] = encoder->options().backbone_width;
   result["stem"] = encoder->options().stem;
   result["image_size"] = encoder->options().image_size;
-  if (encoder->is_untrained()) evaluate::observe_statistics(train_set, *encoder, 10000, runtime);
+  if (encoder->is_untrained()) {
+    collectively(session, [&] {
+      if (train_set.size() < session.world_size()) {
+        throw ConfigError(
+            fmt::format("--train \"{}\": {} images are fewer than {} ranks, which --untrained needs; start "
+                        "fewer ranks",
+                        r.train, train_set.size(), session.world_size()));
+      }
+    });
+    evaluate::observe_statistics(train_set, *encoder, 10000, runtime);
+  }
   const auto extract = [&](const data::Dataset& set) {
     return collectively(session, [&] { return evaluate::extract_features(set, *encoder, runtime); });
   };

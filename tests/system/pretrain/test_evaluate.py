@@ -175,6 +175,13 @@ def check_results_that_cannot_be_written(finished):
         assert result.returncode == 1 and "No space left" in result.stderr, f"{words}: {result.returncode} {result.stderr}"
 
 
+def check_more_ranks_than_images():
+    few = FOLDER / "few.h5"
+    make_images(few, images=2)
+    errors = run([MPIEXEC, "-n", "3", BARLOW, "evaluate", "knn", "--untrained", *PLAIN, "--k", "1", "--train", few, "--test", DATA], expect=2)
+    assert "2 images" in errors and "3 ranks" in errors and errors.count("error:") == 1, errors
+
+
 def main():
     make_images()
     make_images(TEST, images=21, seed=4)
@@ -189,6 +196,7 @@ def main():
     check_refusals(finished)
     check_report(finished, begun)
     check_results_that_cannot_be_written(finished)
+    check_more_ranks_than_images()
 
 
 main()
