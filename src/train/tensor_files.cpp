@@ -51,6 +51,20 @@ class InitialWeights {
     return values;
   }
 
+  /// Tensors beyond those of the network: of a deeper one. What no projector follows (fc) and counts are no loss.
+  void refuse_others(const nn::ParameterLayout& layout, const std::set<std::string>& parts) const {
+    std::set<std::string> known;
+    for (const auto* list : {&layout.parameters(), &layout.buffers()})
+      for (const nn::Parameter& parameter : *list) known.insert(parameter.name);
+    for (const NamedTensor& tensor : tensors_) {
+      const std::string name = tensor.name.starts_with("layer") ? kBackbone + tensor.name : tensor.name;
+      const bool is_of_network = name.starts_with(kBackbone + "layer") || name.starts_with("projector.");
+      if (is_of_network && parts.contains(part_of(name)) && !known.contains(name) &&
+          !name.ends_with(".num_batches_tracked"))
+        refuse_network(name, "is of a deeper network than this");
+    }
+  }
+
   [[noreturn]] void refuse(const std::string& what) const { throw DataError("\"" + path_.string() + "\": " + what); }
 
  private:
@@ -93,6 +107,7 @@ void load_initial_weights(const std::filesystem::path& file, nn::ParameterStore&
     if (weights.has(parameter.name)) parts.insert(part_of(parameter.name));
   }
   if (parts.empty()) weights.refuse("no tensor of it belongs to this model");
+  weights.refuse_others(layout, parts);
   for (std::size_t i = 0; i < layout.parameters().size(); ++i) {
     const nn::Parameter& parameter = layout.parameters()[i];
     if (!parts.contains(part_of(parameter.name))) continue;

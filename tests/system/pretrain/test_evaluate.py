@@ -138,8 +138,16 @@ def check_not_finite(finished):
 
 def check_refusals(finished):
     cut = FOLDER / "cut.safetensors"
-    cut.write_bytes((finished / "backbone.safetensors").read_bytes()[:5000])
+    whole = (finished / "backbone.safetensors").read_bytes()
+    cut.write_bytes(whole[:5000])
+    deeper, size = FOLDER / "deeper.safetensors", int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8:8 + size])
+    end = len(whole) - 8 - size
+    header["layer1.2.conv1.weight"] = {"dtype": "F32", "shape": [1], "data_offsets": [end, end + 4]}
+    text = json.dumps(header).encode()
+    deeper.write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + size:] + bytes(4))
     cases = [(["--checkpoint", FOLDER / "missing"], "missing"), (["--checkpoint", cut, *PLAIN], "cut.safetensors"),
+             (["--checkpoint", deeper, *PLAIN], "layer1.2.conv1.weight is of a deeper network"),
              (["--checkpoint", DATA], DATA.name), (["--checkpoint", finished / "backbone.safetensors", "--architecture", "resnet50", *PLAIN[2:]], "layer1.0.conv1"),
              (["--checkpoint", finished / "backbone.safetensors"], "give the --architecture, --stem and --backbone-width"),
              (["--checkpoint", finished, "--untrained"], "--untrained"), (["--untrained", *PLAIN, "--k", "0"], "--k"), (["--untrained", *PLAIN, "--temperature", "nan"], "--temperature"),
