@@ -50,8 +50,9 @@ Buffer CpuBackend::allocate(std::size_t size_bytes) {
   const std::size_t rounded = std::max<std::size_t>(1, (size_bytes + kAlignment - 1) / kAlignment) * kAlignment;
   void* memory = std::aligned_alloc(kAlignment, rounded);
   if (memory == nullptr)
-    throw DeviceError(fmt::format("cannot allocate {:.2f} GiB of memory; use a smaller batch per rank",
-                                  static_cast<double>(rounded) / (1 << 30)));
+    throw DeviceError(
+        fmt::format("cannot allocate {:.2f} GiB of memory; use a smaller batch per rank or a narrower network",
+                    static_cast<double>(rounded) / (1 << 30)));
   return {memory, size_bytes, [](void* p) noexcept { std::free(p); }};
 }
 
