@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <string_view>
 #include <utility>
 
 #include "barlow/base/error.hpp"
@@ -146,9 +147,11 @@ void Source::read(std::int64_t index, std::vector<std::uint8_t>& bytes) const {
 std::vector<std::string> read_lines(const fs::path& path) {
   std::ifstream file(path);
   if (!file) refuse(path, std::strerror(errno));
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF", kBlanks = " \t\r";
   std::vector<std::string> lines;
   for (std::string line; std::getline(file, line);) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (lines.empty() && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
+    line.erase(line.find_last_not_of(kBlanks) + 1);
     lines.push_back(line);
   }
   while (!lines.empty() && lines.back().empty()) lines.pop_back();

@@ -75,7 +75,8 @@ Source open_imagenet_validation(const SourceOptions& options);
 Source open_idx(const SourceOptions& options);
 Source open_cifar(const SourceOptions& options, int num_classes);
 
-/// A whole text file, cut into lines without their ends; empty lines at the end are dropped. @throws DataError.
+/// A whole text file, cut into lines without their ends: no blanks there, no byte order mark before the first, no empty
+/// lines after the last. @throws DataError.
 std::vector<std::string> read_lines(const std::filesystem::path& path);
 
 }  // namespace barlow::data_tools

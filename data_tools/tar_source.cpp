@@ -156,27 +156,51 @@ void add_item(Source& source, std::int32_t label, std::string name, const Member
   source.items.push_back(std::move(item));
 }
 
+bool is_number(std::string_view label) {
+  return !label.empty() && label.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/// A label a line, all words or all numbers. Each other line would be a class of its own, and nobody would notice.
+void require_labels(const fs::path& path, const std::vector<std::string>& lines) {
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::string_view line = lines[i];
+    const auto refuse = [&](const std::string& what) {
+      throw DataError("\"" + path.string() + "\", line " + std::to_string(i + 1) + ": " + what);
+    };
+    const std::string quoted = "\"" + lines[i] + "\"";
+    if (line.empty()) refuse("no label; every image has one");
+    if (line.find_first_of(" \t,") != std::string_view::npos)
+      refuse(quoted + " is more than a label; give the label alone, one line per image in the order of the file names");
+    if (line.front() == '-' && is_number(line.substr(1))) refuse(quoted + ": numbers count from 0 or from 1");
+    if (is_number(line) != is_number(lines.front()))
+      refuse(quoted + " is " +
+             (is_number(line) ? "a number, the first line a word" : "a word, the first line a number") +
+             "; give all labels alike");
+  }
+}
+
 /// `n01440764` or another word; or a number, from 0 or from 1, of the sorted class list.
 std::vector<std::int32_t> number_labels(const fs::path& path, const std::vector<std::string>& lines,
                                         std::vector<std::string>& class_names) {
-  const auto is_number = [](const std::string& line) {
-    return !line.empty() && line.size() < 8 && line.find_first_not_of("0123456789") == std::string::npos;
-  };
+  require_labels(path, lines);
   std::vector<std::int32_t> labels;
-  if (std::all_of(lines.begin(), lines.end(), is_number)) {
-    for (const std::string& line : lines) labels.push_back(std::stoi(line));
+  if (is_number(lines.front())) {
+    for (const std::string& line : lines) {
+      // Each number up to the highest is a class: one line must not decide about memory.
+      std::int32_t label = 0;
+      const auto end = std::from_chars(line.data(), line.data() + line.size(), label);
+      if (end.ec != std::errc() || label > kMaxClasses)
+        throw DataError("\"" + path.string() + "\": label " + line + "; at most " + std::to_string(kMaxClasses) +
+                        " classes can be numbered, use words");
+      labels.push_back(label);
+    }
     const auto [low, high] = std::minmax_element(labels.begin(), labels.end());
     const std::int32_t base = *low == 0 ? 0 : 1;
-    // Each number up to the highest is a class: one line must not decide about memory.
-    if (*high > kMaxClasses)
-      throw DataError("\"" + path.string() + "\": label " + std::to_string(*high) + "; at most " +
-                      std::to_string(kMaxClasses) + " classes can be numbered, use words");
     for (std::int32_t c = 0; c <= *high - base; ++c) class_names.push_back(std::to_string(c));
     for (std::int32_t& label : labels) label -= base;
     return labels;
   }
   const std::set<std::string> names(lines.begin(), lines.end());
-  if (names.count("") != 0) throw DataError("\"" + path.string() + "\": an empty line among the labels");
   class_names.assign(names.begin(), names.end());
   for (const std::string& line : lines)
     labels.push_back(static_cast<std::int32_t>(std::distance(names.begin(), names.find(line))));

@@ -22,30 +22,71 @@ struct TemporaryFolder {
   ~TemporaryFolder() { fs::remove_all(path); }
 };
 
-/// An archive of one empty file.
-void write_archive(const fs::path& path) {
+/// A member of an archive: an empty file, or a link (type 1).
+std::string header_of(const std::string& name, char type = '0') {
   std::string header(512, '\0');
-  header.replace(0, 6, "a.JPEG");
+  header.replace(0, name.size(), name);
   header.replace(124, 11, "00000000000");
-  header[156] = '0';
+  header[156] = type;
   unsigned sum = 8 * ' ';
   for (const char c : header) sum += static_cast<unsigned char>(c);
   char text[8];
   std::snprintf(text, sizeof text, "%06o", sum);
   header.replace(148, 6, text, 6);
-  std::ofstream(path, std::ios::binary) << header << std::string(1024, '\0');
+  return header;
+}
+
+void write_archive(const fs::path& path, const std::string& headers) {
+  std::ofstream(path, std::ios::binary) << headers << std::string(1024, '\0');
 }
 
 }  // namespace
 
 TEST_CASE("A label's number does not decide about memory") {
   const TemporaryFolder folder;
-  write_archive(folder.path / "val.tar");
+  write_archive(folder.path / "val.tar", header_of("a.JPEG"));
   const SourceOptions options{.paths = {folder.path / "val.tar"}, .labels = folder.path / "labels.txt"};
   std::ofstream(options.labels) << "21842\n";
   CHECK(open_imagenet_validation(options).class_names.size() == 21842);
   std::ofstream(options.labels) << "9999999\n";
   CHECK_THROWS_WITH(open_imagenet_validation(options), contains("9999999"));
+}
+
+TEST_CASE("A list of labels holds a label a line and nothing else") {
+  const TemporaryFolder folder;
+  write_archive(folder.path / "val.tar", header_of("a.JPEG") + header_of("b.JPEG") + header_of("c.JPEG"));
+  const SourceOptions options{.paths = {folder.path / "val.tar"}, .labels = folder.path / "labels.txt"};
+  const auto open = [&](const std::string& text) {
+    std::ofstream(options.labels, std::ios::binary) << text;
+    return open_imagenet_validation(options);
+  };
+  const auto labels_of = [](const Source& source) {
+    return std::vector<int>{source.items[0].label, source.items[1].label, source.items[2].label};
+  };
+  SECTION("however an editor leaves it") {
+    for (const char* text : {"2\n1\n2\n", "2 \n1\t\n2",
+                             "\xEF\xBB\xBF"
+                             "2\r\n1\r\n2\r\n\r\n"}) {
+      const Source source = open(text);
+      CHECK(source.class_names == std::vector<std::string>{"0", "1"});
+      CHECK(labels_of(source) == std::vector<int>{1, 0, 1});
+    }
+    const Source words = open(
+        "\xEF\xBB\xBF"
+        "tench\nant  \ntench\n");
+    CHECK(words.class_names == std::vector<std::string>{"ant", "tench"});
+    CHECK(labels_of(words) == std::vector<int>{1, 0, 1});
+  }
+  SECTION("and what is more or less is refused by its line") {
+    CHECK_THROWS_WITH(open("a.JPEG 1\nb.JPEG 2\nc.JPEG 1\n"),
+                      contains("line 1: \"a.JPEG 1\"") && contains("label alone"));
+    CHECK_THROWS_WITH(open("n01\na.JPEG,n02\nn01\n"), contains("line 2") && contains("label alone"));
+    CHECK_THROWS_WITH(open("1\n2\n-1\n"), contains("line 3: \"-1\"") && contains("from 0 or from 1"));
+    CHECK_THROWS_WITH(open("1\nant\n2\n"), contains("line 2: \"ant\" is a word") && contains("alike"));
+    CHECK_THROWS_WITH(open("ant\nbee\n12\n"), contains("line 3: \"12\" is a number"));
+    CHECK_THROWS_WITH(open("ant\n\nbee\n"), contains("line 2: no label"));
+    CHECK_THROWS_WITH(open("1\n123456789012\n1\n"), contains("123456789012"));
+  }
 }
 
 TEST_CASE("A few kilobytes of IDX do not become gigabytes of names") {
