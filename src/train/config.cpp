@@ -119,7 +119,7 @@ void check_choices(const PretrainConfig& c) {
   require_choice("loss-form", c.loss_form, {"auto", "direct", "gram"});
   require_choice("last-batch", c.last_batch, {"drop", "official"});
   require_choice("augmentation", c.augmentation, {"reference", "notes", "none"});
-  require_choice("crop", c.crop, {"random", "center"});
+  require_choice("crop", c.crop, {"preset", "random", "center"});
   require_choice("on-corrupt", c.on_corrupt, {"stop", "replace"});
   require_choice("on-nonfinite", c.on_nonfinite, {"stop", "rollback"});
   require_choice("precision", c.precision, {"auto", "fp32", "tf32", "bf16", "fp16"});
@@ -158,8 +158,9 @@ void check_numbers(const PretrainConfig& c) {
   require_range<std::int64_t>("trace-steps", 1, 100000, c.trace_steps);
 }
 
-/// Numbers of the preset where the user gave none: {field, reference, notes, none}.
+/// What the preset says where the user said nothing: {field, reference, notes, none}.
 void resolve_augmentation(PretrainConfig& c) {
+  if (c.crop == "preset") c.crop = c.augmentation == "none" ? "center" : "random";
   struct Row {
     const char* flag;
     double* value;

@@ -30,7 +30,7 @@ struct PretrainConfig {
   std::int64_t reference_world_size = 16;
   std::string loss_form = "auto", last_batch = "drop";
 
-  std::string augmentation = "reference", crop = "random";
+  std::string augmentation = "reference", crop = "preset";
   double crop_scale_min = kFromPreset, crop_scale_max = kFromPreset, flip = kFromPreset, jitter = kFromPreset,
          brightness = kFromPreset, contrast = kFromPreset, saturation = kFromPreset, hue = kFromPreset,
          grey = kFromPreset, blur_1 = kFromPreset, blur_2 = kFromPreset, blur_sigma_min = kFromPreset,
@@ -91,7 +91,9 @@ void for_each_field(Config& c, Visit&& visit) {
         "batch-size");
   visit("augmentation", c.augmentation, kRun,
         "preset: reference, notes or none; the flags below override single steps");
-  visit("crop", c.crop, kRun, "random: random resized crop; center: shorter side to image-size, then the centre");
+  visit("crop", c.crop, kRun,
+        "random: random resized crop; center: shorter side to image-size, then the centre; preset: center where "
+        "augmentation is none, else random");
   visit("crop-scale-min", c.crop_scale_min, kRun, "smallest area of a random crop, as a share of the image");
   visit("crop-scale-max", c.crop_scale_max, kRun, "largest area of a random crop, as a share of the image");
   visit("flip", c.flip, kRun, "probability of a horizontal flip");
@@ -153,7 +155,8 @@ std::vector<std::string> preset_names();
 /// @throws ConfigError for an unknown name, with the names there are.
 PretrainConfig preset(const std::string& name);
 
-/// Checks every value and the values against each other, and replaces what the augmentation preset decides by numbers.
+/// Checks every value and the values against each other, and replaces what the augmentation preset decides by what it
+/// says.
 /// @throws ConfigError naming the flag, its value and the remedy.
 void resolve(PretrainConfig& config);
 

@@ -42,6 +42,24 @@ TEST_CASE("the augmentation preset decides what the user left open") {
   resolve(config);
   CHECK(config.blur_1 == 0.5);
   CHECK(config.solarize_2 == 0);
+  CHECK(config.crop == "random");
+}
+
+TEST_CASE("without augmentation nothing is drawn but what the user switches on") {
+  PretrainConfig config = valid();
+  config.augmentation = "none";
+  config.blur_1 = 0.3;
+  resolve(config);
+  CHECK(config.crop == "center");
+  for (const double probability : {config.flip, config.jitter, config.grey, config.blur_2, config.solarize_1})
+    CHECK(probability == 0);
+  CHECK(config.blur_1 == 0.3);
+
+  config = valid();
+  config.augmentation = "none";
+  config.crop = "random";
+  resolve(config);
+  CHECK(config.crop == "random");
 }
 
 TEST_CASE("no number stands for the preset's") {
