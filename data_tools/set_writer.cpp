@@ -14,6 +14,7 @@
 #include "barlow/base/error.hpp"
 #include "barlow/comm/agreement.hpp"
 #include "barlow/data/shard_writer.hpp"
+#include "output_lock.hpp"
 #include "progress.hpp"
 
 namespace barlow::data_tools {
@@ -26,13 +27,16 @@ fs::path temporary_path(const fs::path& output) { return output.string() + ".par
 /// Where a set that is to be replaced waits until the new one has its place, unless both are single files.
 fs::path old_path(const fs::path& output) { return output.string() + ".old"; }
 
-/// The same place without a slash at its end, links or dots: a name can be put beside it.
+/// The same place without a slash at its end, links or dots: a name can be put beside it. @throws DataError if not.
 fs::path place_of(const fs::path& output) {
   std::error_code code;
   fs::path place = fs::absolute(output, code);
   if (!code) place = fs::weakly_canonical(place, code);
   if (code) throw DataError("--output \"" + output.string() + "\": " + code.message());
-  return place.has_filename() ? place : place.parent_path();
+  if (!place.has_filename()) place = place.parent_path();
+  const fs::path folder = place.parent_path();
+  if (!fs::is_directory(folder, code)) throw DataError("\"" + folder.string() + "\": no such folder for the output");
+  return place;
 }
 
 std::string shard_name(std::int64_t index, std::int64_t count) {
@@ -81,8 +85,6 @@ void prepare(const SetOptions& options, std::int64_t num_shards) {
       throw DataError("\"" + output.string() + "\" exists; choose another --output or add --overwrite");
     require_replaceable(output, num_shards > 1);
   }
-  const fs::path folder = output.parent_path();
-  if (!fs::is_directory(folder)) throw DataError("\"" + folder.string() + "\": no such folder for the output");
   std::error_code code;
   fs::remove_all(temporary_path(output), code);  // of an interrupted packing
   if (!code && num_shards > 1) fs::create_directory(temporary_path(output), code);
@@ -162,8 +164,10 @@ SetSummary write_set(const SetOptions& given, std::int64_t count, const MakeSamp
   SetOptions options = given;
   options.output = collectively(session, [&] { return place_of(given.output); });
   summary.num_shards = std::min(options.num_shards > 0 ? options.num_shards : session.world_size(), count);
-  collectively(session, [&] {
-    if (session.is_root()) prepare(options, summary.num_shards);
+  const auto lock = collectively(session, [&] {
+    auto mine = session.is_root() ? std::make_unique<OutputLock>(options.output) : nullptr;
+    if (mine) prepare(options, summary.num_shards);
+    return mine;
   });
   Cleanup cleanup(temporary_path(options.output), session.is_root());
   Share share = collectively(session, [&] { return write_share(options, summary.num_shards, count, make, session); });

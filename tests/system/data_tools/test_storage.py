@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disks that are full: a message, the exit code, and nothing left behind."""
+"""Full disks, and several packings at once: a message, the exit code, and nothing left behind."""
+import fcntl
 import subprocess
+import time
 
-from tools import FOLDER, run
+from tools import BARLOW_DATA, FOLDER, run
 
 
 def check_full_disk():
@@ -26,5 +28,34 @@ def check_full_disk():
         subprocess.run(["umount", "-l", disk], check=False)
 
 
-check_full_disk()
-print("full disks are named")
+def check_two_at_once():
+    output, lock = FOLDER / "both.h5", FOLDER / "both.h5.lock"
+    flags = ["--classes", "2", "--size", "64x64", "--encoding", "raw"]
+    first = subprocess.Popen([BARLOW_DATA, "synthesize", "--output", output, "--images", "20000", *flags],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 60
+        while not (FOLDER / "both.h5.partial").exists():
+            assert first.poll() is None and time.monotonic() < end, "the first packing does not begin"
+            time.sleep(0.01)
+        for ranks in 0, 2:
+            error = run("synthesize", "--output", output, "--images", 4, *flags, expect=2, ranks=ranks)
+            assert "another packing writes" in error and str(output) in error, error
+        assert first.wait(120) == 0
+    finally:
+        first.kill()
+    assert "20000 images, 0 bad" in run("verify", output)
+    assert not list(FOLDER.glob("both.h5?*")), list(FOLDER.glob("both.h5?*"))
+
+    lock.write_text("")  # as a packing leaves it that was killed; then one that is held
+    run("synthesize", "--output", output, "--images", 4, *flags, "--overwrite")
+    with open(lock, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "another packing" in run("synthesize", "--output", output, "--images", 4, *flags, "--overwrite", expect=2)
+    run("synthesize", "--output", output, "--images", 4, *flags, "--overwrite")
+    assert not lock.exists()
+
+
+for check in check_full_disk, check_two_at_once:
+    check()
+print("full disks and other packings are named")
