@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <regex>
 #include <system_error>
 
+#include "barlow/base/clock.hpp"
 #include "barlow/base/error.hpp"
 #include "barlow/comm/agreement.hpp"
 #include "barlow/data/shard_writer.hpp"
@@ -113,11 +115,31 @@ void publish(const fs::path& output) {
   sync_folder(output.parent_path());
 }
 
+/// Says to the other ranks that one has failed, by a file where all write: within collectively() nobody communicates,
+/// and a rank's share may take hours. Of no use where the file cannot be made; then they end with their shares.
+class FailureMark {
+ public:
+  explicit FailureMark(fs::path path) : path_(std::move(path)) {}
+  void set() const { std::ofstream{path_}; }
+  /// Looks once a second.
+  bool is_set() {
+    if (since_look_.elapsed_s() < 1) return false;
+    since_look_.restart();
+    std::error_code ignored;
+    return fs::exists(path_, ignored);
+  }
+
+ private:
+  fs::path path_;
+  Stopwatch since_look_;
+};
+
 struct Share {
   std::vector<std::unique_ptr<data::ShardWriter>> writers;
   std::int64_t first_shard = 0, num_left_out = 0;
 };
 
+/// This rank's shards, without their metadata; cut short if another rank has failed.
 Share write_share(const SetOptions& options, std::int64_t num_shards, std::int64_t count, const MakeSample& make,
                   const MpiSession& session) {
   const auto begin_of = [](std::int64_t part, std::int64_t parts, std::int64_t total) { return total * part / parts; };
@@ -127,16 +149,23 @@ Share write_share(const SetOptions& options, std::int64_t num_shards, std::int64
   const std::int64_t begin = begin_of(share.first_shard, num_shards, count),
                      end = begin_of(last_shard, num_shards, count);
   Progress progress(session.world_size() > 1 ? "rank 0's share" : "writing", end - begin);
-  for (std::int64_t s = share.first_shard; s < last_shard; ++s) {
-    const fs::path temporary = temporary_path(options.output);
-    share.writers.push_back(
-        std::make_unique<data::ShardWriter>(num_shards > 1 ? temporary / shard_name(s, num_shards) : temporary));
-    for (std::int64_t i = begin_of(s, num_shards, count); i < begin_of(s + 1, num_shards, count); ++i) {
-      const auto sample = make(i);
-      if (sample) share.writers.back()->append(sample->info, sample->name, sample->bytes);
-      if (!sample) ++share.num_left_out;
-      progress.advance(sample ? static_cast<std::int64_t>(sample->bytes.size()) : 0);
+  const fs::path temporary = temporary_path(options.output);
+  FailureMark failure(temporary / "failed");
+  try {
+    for (std::int64_t s = share.first_shard; s < last_shard; ++s) {
+      share.writers.push_back(
+          std::make_unique<data::ShardWriter>(num_shards > 1 ? temporary / shard_name(s, num_shards) : temporary));
+      for (std::int64_t i = begin_of(s, num_shards, count); i < begin_of(s + 1, num_shards, count); ++i) {
+        if (failure.is_set()) return share;
+        const auto sample = make(i);
+        if (sample) share.writers.back()->append(sample->info, sample->name, sample->bytes);
+        if (!sample) ++share.num_left_out;
+        progress.advance(sample ? static_cast<std::int64_t>(sample->bytes.size()) : 0);
+      }
     }
+  } catch (...) {
+    failure.set();
+    throw;
   }
   return share;
 }

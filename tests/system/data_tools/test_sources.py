@@ -11,7 +11,7 @@ import tarfile
 import time
 
 import h5py
-from tools import BARLOW_DATA, FOLDER, np, run, write_class_folders
+from tools import BARLOW_DATA, FOLDER, Image, np, photo, run, write_class_folders
 
 
 def info(path):
@@ -126,6 +126,21 @@ assert "--quality" in run("pack", source, "--output", FOLDER / "bad.h5", "--qual
 run("pack", source, "--output", FOLDER / "bad.h5", "--format", "nonsense", expect=2)
 assert "no such folder" in run("pack", source, "--output", FOLDER / "no" / "set.h5", expect=2)
 assert not (FOLDER / "bad.h5").exists() and not list(FOLDER.glob("*.partial*")), list(FOLDER.glob("*.partial*"))
+
+# A rank that fails does not wait for the others' shares, which would take minutes here.
+large = FOLDER / "large.jpg"
+Image.fromarray(photo(2000, 1500)).save(large)
+for c in range(2):
+    (FOLDER / "slow" / f"class_{c}").mkdir(parents=True)
+    for i in range(3000):
+        (FOLDER / "slow" / f"class_{c}" / f"{i:04}.jpg").symlink_to(large)
+first = FOLDER / "slow" / "class_1" / "0000.jpg"
+first.unlink()
+first.write_bytes(b"no image")
+started = time.monotonic()
+assert "class_1/0000.jpg" in run("pack", first.parent.parent, "--output", FOLDER / "slow.set", ranks=2, expect=2)
+assert time.monotonic() - started < 40, f"rank 0 went on for {time.monotonic() - started} s"
+assert not list(FOLDER.glob("slow.set*"))
 
 # --overwrite replaces data sets and nothing else, and says so before it packs; a slash at the output's end means nothing.
 def own(path):
