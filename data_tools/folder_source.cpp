@@ -18,13 +18,23 @@ bool is_image_name(const fs::path& path) {
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
 }
 
-std::vector<fs::path> list_images(const fs::path& folder) {
+/// The images of a folder and of the folders in it, by folder, then by name, as torchvision has them (os.walk, sorted):
+/// z.jpg before sub/a.jpg. Hidden files and folders belong to other programs; other files are counted in `others`.
+std::vector<fs::path> list_images(const fs::path& folder, LeftOut& others) {
   std::vector<fs::path> images;
-  for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
-    if (!entry.is_directory() && !is_hidden(entry.path()) && is_image_name(entry.path()))
-      images.push_back(entry.path());
+  const auto options = fs::directory_options::follow_directory_symlink;
+  for (auto entry = fs::recursive_directory_iterator(folder, options); entry != fs::end(entry); ++entry) {
+    const bool is_folder = entry->is_directory();
+    if (is_hidden(entry->path())) {
+      if (is_folder) entry.disable_recursion_pending();
+    } else if (!is_folder) {
+      is_image_name(entry->path()) ? images.push_back(entry->path()) : others.add(entry->path().string());
+    }
   }
-  std::sort(images.begin(), images.end());
+  std::sort(images.begin(), images.end(), [](const fs::path& a, const fs::path& b) {
+    const int folders = a.parent_path().native().compare(b.parent_path().native());
+    return folders != 0 ? folders < 0 : a.filename().native() < b.filename().native();
+  });
   return images;
 }
 
@@ -47,17 +57,20 @@ Source open_folder(const SourceOptions& options, std::vector<std::string>& warni
   const fs::path& root = options.paths.front();
   if (!fs::is_directory(root)) throw DataError("\"" + root.string() + "\": not a folder");
   std::vector<fs::path> classes;
+  LeftOut beside("beside the class folders"), others("not .jpg, .jpeg or .png");
   for (const auto& entry : fs::directory_iterator(root)) {
-    if (entry.is_directory() && !is_hidden(entry.path())) classes.push_back(entry.path());
+    if (is_hidden(entry.path())) continue;
+    entry.is_directory() ? classes.push_back(entry.path()) : beside.add(entry.path().string());
   }
   std::sort(classes.begin(), classes.end());
   Source source;
   if (classes.empty()) {  // images side by side: a set without labels, enough for pre-training
-    add_images(source, root, list_images(root), -1);
+    add_images(source, root, list_images(root, others), -1);
+    others.report(warnings);
     return source;
   }
   for (const fs::path& folder : classes) {
-    const auto images = list_images(folder);
+    const auto images = list_images(folder, others);
     if (images.empty()) {
       const std::string what = "class folder \"" + folder.string() + "\" holds no .jpg, .jpeg or .png file";
       if (!options.skip_empty_classes) throw DataError(what + "; remove it, or leave it out with --on-error skip");
@@ -67,6 +80,8 @@ Source open_folder(const SourceOptions& options, std::vector<std::string>& warni
     add_images(source, root, images, static_cast<std::int32_t>(source.class_names.size()));
     source.class_names.push_back(folder.filename().string());
   }
+  beside.report(warnings);
+  others.report(warnings);
   return source;
 }
 

@@ -144,6 +144,12 @@ void Source::read(std::int64_t index, std::vector<std::uint8_t>& bytes) const {
   bytes.swap(interleaved);
 }
 
+void LeftOut::report(std::vector<std::string>& warnings) const {
+  if (count_ == 0) return;
+  warnings.push_back("left out " + std::to_string(count_) + (count_ == 1 ? " file (" : " files (") + what_ +
+                     (count_ == 1 ? "): \"" : "), first \"") + first_ + "\"");
+}
+
 std::vector<std::string> read_lines(const fs::path& path) {
   std::ifstream file(path);
   if (!file) refuse(path, std::strerror(errno));
@@ -167,7 +173,7 @@ Source open_source(const SourceOptions& options, std::vector<std::string>& warni
     throw ConfigError("--labels: the format " + format + " brings its own labels; leave it out");
   Source source = format == "folder"           ? open_folder(options, warnings)
                   : format == "imagenet-train" ? open_imagenet_train(options, warnings)
-                  : format == "imagenet-val"   ? open_imagenet_validation(options)
+                  : format == "imagenet-val"   ? open_imagenet_validation(options, warnings)
                   : format == "idx"            ? open_idx(options)
                                                : open_cifar(options, format == "cifar10" ? 10 : 100);
   if (source.items.empty()) refuse(options.paths.front(), "no images in it");

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "barlow/data/dataset.hpp"
@@ -64,14 +65,31 @@ struct SourceOptions {
   bool skip_empty_classes = false;
 };
 
-/// Lists a source without reading its images. Warnings (an empty class that is skipped) go to `warnings`.
+/// Files of a source that are no part of the set, for one reason.
+class LeftOut {
+ public:
+  /// @param what  the reason: "left out 3 files (...), first ..."
+  explicit LeftOut(std::string what) : what_(std::move(what)) {}
+  void add(const std::string& name) {
+    if (count_++ == 0) first_ = name;
+  }
+  /// Adds a line if there are any.
+  void report(std::vector<std::string>& warnings) const;
+
+ private:
+  std::string what_, first_;
+  std::int64_t count_ = 0;
+};
+
+/// Lists a source without reading its images. What is left out (an empty class, files that are no images) is named in
+/// `warnings`.
 /// @throws DataError, ConfigError naming what is wrong.
 Source open_source(const SourceOptions& options, std::vector<std::string>& warnings);
 
 /// The readers behind open_source.
 Source open_folder(const SourceOptions& options, std::vector<std::string>& warnings);
 Source open_imagenet_train(const SourceOptions& options, std::vector<std::string>& warnings);
-Source open_imagenet_validation(const SourceOptions& options);
+Source open_imagenet_validation(const SourceOptions& options, std::vector<std::string>& warnings);
 Source open_idx(const SourceOptions& options);
 Source open_cifar(const SourceOptions& options, int num_classes);
 

@@ -28,8 +28,9 @@ struct Member {
 /// bytes are passed over, so that listing an archive of any size is quick and nothing is unpacked.
 class TarReader {
  public:
-  TarReader(const SourceFile& file, std::string name, std::int64_t begin, std::int64_t end)
-      : file_(file), name_(std::move(name)), position_(begin), end_(end) {}
+  /// Links are counted in `links`: they have no bytes of their own.
+  TarReader(const SourceFile& file, std::string name, std::int64_t begin, std::int64_t end, LeftOut& links)
+      : file_(file), name_(std::move(name)), position_(begin), end_(end), links_(links) {}
 
   /// The next regular file; none at the end. @throws DataError on a damaged or truncated archive.
   std::optional<Member> next() {
@@ -57,6 +58,7 @@ class TarReader {
       } else if (is_file) {
         return Member{long_name.empty() ? header_name() : long_name, offset, size};
       } else if (type != 'g' && type != 'K') {
+        if (type == '1' || type == '2') links_.add(name_ + "/" + (long_name.empty() ? header_name() : long_name));
         long_name.clear();
         long_size = -1;
       }
@@ -134,13 +136,16 @@ class TarReader {
   const SourceFile& file_;
   std::string name_;
   std::int64_t position_, end_;
+  LeftOut& links_;
   std::vector<std::uint8_t> header_;
 };
 
-std::vector<Member> list_members(const SourceFile& file, const std::string& name, std::int64_t begin,
-                                 std::int64_t end) {
+LeftOut links_in_archives() { return LeftOut("links within their archive"); }
+
+std::vector<Member> list_members(const SourceFile& file, const std::string& name, std::int64_t begin, std::int64_t end,
+                                 LeftOut& links) {
   std::vector<Member> members;
-  TarReader reader(file, name, begin, end);
+  TarReader reader(file, name, begin, end, links);
   while (auto member = reader.next()) members.push_back(std::move(*member));
   std::sort(members.begin(), members.end(), [](const Member& a, const Member& b) { return a.name < b.name; });
   return members;
@@ -211,6 +216,7 @@ std::vector<std::int32_t> number_labels(const fs::path& path, const std::vector<
 
 Source open_imagenet_train(const SourceOptions& options, std::vector<std::string>& warnings) {
   Source source;
+  LeftOut links = links_in_archives();
   struct ClassArchive {
     std::string name;
     std::int32_t file;
@@ -220,7 +226,7 @@ Source open_imagenet_train(const SourceOptions& options, std::vector<std::string
   for (const fs::path& path : options.paths) {
     source.files.emplace_back(path, true);
     const SourceFile& file = source.files.back();
-    for (Member& member : list_members(file, path.string(), 0, file.size_bytes())) {
+    for (Member& member : list_members(file, path.string(), 0, file.size_bytes(), links)) {
       const fs::path name = fs::path(member.name).filename();
       if (name.extension() != ".tar") {
         throw DataError("archive \"" + path.string() + "\": member \"" + member.name +
@@ -234,7 +240,7 @@ Source open_imagenet_train(const SourceOptions& options, std::vector<std::string
   for (const ClassArchive& archive : archives) {
     const SourceFile& file = source.files[static_cast<std::size_t>(archive.file)];
     const auto members = list_members(file, file.path() + "/" + archive.member.name, archive.member.offset,
-                                      archive.member.offset + archive.member.size);
+                                      archive.member.offset + archive.member.size, links);
     if (members.empty()) {
       const std::string what = "class archive \"" + archive.member.name + "\" is empty";
       if (!options.skip_empty_classes) throw DataError(what + "; leave it out with --on-error skip");
@@ -249,15 +255,18 @@ Source open_imagenet_train(const SourceOptions& options, std::vector<std::string
       source.items.back().file = archive.file;
     }
   }
+  links.report(warnings);
   return source;
 }
 
-Source open_imagenet_validation(const SourceOptions& options) {
+Source open_imagenet_validation(const SourceOptions& options, std::vector<std::string>& warnings) {
   if (options.paths.size() != 1) throw ConfigError("format imagenet-val takes one SOURCE, an archive");
   const fs::path& path = options.paths.front();
   Source source;
   source.files.emplace_back(path, true);
-  const auto members = list_members(source.files.back(), path.string(), 0, source.files.back().size_bytes());
+  LeftOut links = links_in_archives();
+  const auto members = list_members(source.files.back(), path.string(), 0, source.files.back().size_bytes(), links);
+  links.report(warnings);
   std::vector<std::int32_t> labels(members.size(), -1);
   if (!options.labels.empty()) {
     const auto lines = read_lines(options.labels);

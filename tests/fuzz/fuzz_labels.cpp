@@ -33,7 +33,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::size_t lines = data_tools::read_lines(labels.path()).size();
     if (lines > 256) return;
     const MemoryFile archive(archive_of(lines));
-    const auto source = data_tools::open_imagenet_validation({.paths = {archive.path()}, .labels = labels.path()});
+    std::vector<std::string> warnings;
+    const auto source =
+        data_tools::open_imagenet_validation({.paths = {archive.path()}, .labels = labels.path()}, warnings);
     read_items(source);
     require(source.class_names.size() <= 100'001, "classes have a limit");
   });

@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<std::string> warnings;
   read_or_refuse([&] {
     read_items(data[0] % 2 == 0 ? data_tools::open_imagenet_train(options, warnings)
-                                : data_tools::open_imagenet_validation(options));
+                                : data_tools::open_imagenet_validation(options, warnings));
   });
   return 0;
 }

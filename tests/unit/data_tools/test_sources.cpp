@@ -16,6 +16,11 @@ using namespace barlow::data_tools;
 
 namespace {
 
+Source open_validation(const SourceOptions& options) {
+  std::vector<std::string> warnings;
+  return open_imagenet_validation(options, warnings);
+}
+
 struct TemporaryFolder {
   fs::path path = fs::temp_directory_path() / ("barlow-sources-" + std::to_string(getpid()));
   TemporaryFolder() { fs::create_directories(path); }
@@ -47,9 +52,9 @@ TEST_CASE("A label's number does not decide about memory") {
   write_archive(folder.path / "val.tar", header_of("a.JPEG"));
   const SourceOptions options{.paths = {folder.path / "val.tar"}, .labels = folder.path / "labels.txt"};
   std::ofstream(options.labels) << "21842\n";
-  CHECK(open_imagenet_validation(options).class_names.size() == 21842);
+  CHECK(open_validation(options).class_names.size() == 21842);
   std::ofstream(options.labels) << "9999999\n";
-  CHECK_THROWS_WITH(open_imagenet_validation(options), contains("9999999"));
+  CHECK_THROWS_WITH(open_validation(options), contains("9999999"));
 }
 
 TEST_CASE("A list of labels holds a label a line and nothing else") {
@@ -58,7 +63,7 @@ TEST_CASE("A list of labels holds a label a line and nothing else") {
   const SourceOptions options{.paths = {folder.path / "val.tar"}, .labels = folder.path / "labels.txt"};
   const auto open = [&](const std::string& text) {
     std::ofstream(options.labels, std::ios::binary) << text;
-    return open_imagenet_validation(options);
+    return open_validation(options);
   };
   const auto labels_of = [](const Source& source) {
     return std::vector<int>{source.items[0].label, source.items[1].label, source.items[2].label};
@@ -87,6 +92,36 @@ TEST_CASE("A list of labels holds a label a line and nothing else") {
     CHECK_THROWS_WITH(open("ant\n\nbee\n"), contains("line 2: no label"));
     CHECK_THROWS_WITH(open("1\n123456789012\n1\n"), contains("123456789012"));
   }
+}
+
+TEST_CASE("A folder's images come in torchvision's order, and what is left out is told") {
+  const TemporaryFolder folder;
+  const auto touch = [&](const char* name) {
+    fs::create_directories((folder.path / name).parent_path());
+    std::ofstream(folder.path / name);
+  };
+  for (const char* name :
+       {"a/sub/0.jpg", "a/sub-b/0.jpg", "a/sub/deep/0.png", "a/z.JPG", "a/B.jpeg", "b/1.jpg", "a/.thumbnails/1.jpg",
+        "a/sub/.hidden/deep/1.jpg", ".cache/1.jpg", "b/.1.jpg", "loose.jpg", "a/x.webp", "b/y.bmp"})
+    touch(name);
+  std::vector<std::string> warnings, names;
+  const Source source = open_folder({.paths = {folder.path}, .labels = {}}, warnings);
+  for (const Item& item : source.items) names.push_back(item.name);
+  // sorted(os.walk(class_folder)), then sorted(files)
+  CHECK(names ==
+        std::vector<std::string>{"a/B.jpeg", "a/z.JPG", "a/sub/0.jpg", "a/sub-b/0.jpg", "a/sub/deep/0.png", "b/1.jpg"});
+  REQUIRE(warnings.size() == 2);
+  CHECK_THAT(warnings[0], contains("left out 1 file (beside the class folders)") && contains("loose.jpg"));
+  CHECK_THAT(warnings[1], contains("left out 2 files (not .jpg") && contains("a/x.webp"));
+}
+
+TEST_CASE("Links within an archive are told") {
+  const TemporaryFolder folder;
+  write_archive(folder.path / "val.tar", header_of("a.JPEG") + header_of("b.JPEG", '1') + header_of("c.JPEG", '2'));
+  std::vector<std::string> warnings;
+  CHECK(open_imagenet_validation({.paths = {folder.path / "val.tar"}, .labels = {}}, warnings).items.size() == 1);
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings[0], contains("left out 2 files (links") && contains("val.tar/b.JPEG"));
 }
 
 TEST_CASE("A few kilobytes of IDX do not become gigabytes of names") {
