@@ -36,19 +36,9 @@ ViewRecipe::Box draw_box(RandomStream& random, const ViewOptions& options, int w
 }
 
 /// The shorter side to `shorter`, then the centre.
-void resize_and_crop(const Image& image, int shorter, int crop, Filter filter, AugmentationScratch& scratch,
-                     std::span<std::uint8_t> out) {
+Resize center_crop(const Image& image, int shorter, int crop, Filter filter) {
   const auto [width, height, left, top] = pixels::CenterCrop::make(image.width, image.height, shorter, crop);
-  scratch.pixels.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
-  std::vector<std::uint8_t> resized = std::move(scratch.pixels);
-  resize(image, {0, 0, image.width, image.height}, width, height, filter, scratch, resized);
-  for (int y = 0; y < crop; ++y) {
-    const auto* from =
-        resized.data() +
-        (static_cast<std::size_t>(top + y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(left)) * 3;
-    std::copy_n(from, crop * 3, out.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(crop) * 3);
-  }
-  scratch.pixels = std::move(resized);
+  return {{0, 0, image.width, image.height}, width, height, {left, top, crop, crop}, filter};
 }
 
 /// A hue of 0 is no step, as in torchvision's ColorJitter: its way through 8-bit HSV and back would change colours.
@@ -124,11 +114,8 @@ ViewRecipe draw_recipe(const AugmentationOptions& options, std::uint64_t seed, s
 
 void apply(const ViewRecipe& recipe, const Image& image, int view_size, AugmentationScratch& scratch,
            std::span<std::uint8_t> view) {
-  if (recipe.crop) {
-    resize(image, recipe.box, view_size, view_size, Filter::kBicubic, scratch, view);
-  } else {
-    resize_and_crop(image, view_size, view_size, Filter::kBicubic, scratch, view);
-  }
+  const Resize random_crop{recipe.box, view_size, view_size, {0, 0, view_size, view_size}, Filter::kBicubic};
+  resize(image, recipe.crop ? random_crop : center_crop(image, view_size, view_size, Filter::kBicubic), scratch, view);
   if (recipe.flip) flip_rows(view, view_size);
   if (!recipe.jitter && !recipe.grey && recipe.blur_sigma <= 0 && !recipe.solarize) return;
   scratch.planes.resize(view.size());
@@ -143,7 +130,7 @@ void apply(const ViewRecipe& recipe, const Image& image, int view_size, Augmenta
 
 void resize_center_crop(const Image& image, int shorter, int crop, AugmentationScratch& scratch,
                         std::span<std::uint8_t> out) {
-  resize_and_crop(image, shorter, crop, Filter::kBilinear, scratch, out);
+  resize(image, center_crop(image, shorter, crop, Filter::kBilinear), scratch, out);
 }
 
 }  // namespace barlow::data

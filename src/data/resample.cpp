@@ -13,23 +13,31 @@ namespace {
 using pixels::clip;
 using pixels::kHalf;
 
+/// Outputs [begin, begin + count) of one axis of a resize.
+struct Span {
+  int begin, count;
+};
+
 /// Which inputs make an output, and with which weights: taps of them from `first`, `stride` apart.
 struct Taps {
   std::vector<int> first, count;
   std::vector<std::int32_t> weights;
   int stride = 0;
+
+  /// The inputs that all outputs together need.
+  Span inputs() const { return {first.front(), first.back() + count.back() - first.front()}; }
 };
 
-Taps make_taps(int in_size, int out_size, Filter filter) {
+Taps make_taps(int in_size, int out_size, Span outputs, Filter filter) {
   const auto axis = pixels::Axis::make(in_size, out_size, filter);
   Taps taps;
   taps.stride = axis.max_taps();
-  taps.first.resize(static_cast<std::size_t>(out_size));
+  taps.first.resize(static_cast<std::size_t>(outputs.count));
   taps.count.resize(taps.first.size());
   taps.weights.assign(taps.first.size() * static_cast<std::size_t>(taps.stride), 0);
   std::vector<double> weights(static_cast<std::size_t>(taps.stride));
-  for (int i = 0; i < out_size; ++i) {
-    const auto inputs = axis.taps_of(i);
+  for (int i = 0; i < outputs.count; ++i) {
+    const auto inputs = axis.taps_of(outputs.begin + i);
     double sum = 0;
     for (int in = inputs.first; in < inputs.last; ++in) {
       const double weight = axis.weight(inputs, in);
@@ -78,28 +86,33 @@ BARLOW_MULTIVERSION void resize_columns(const std::uint8_t* in, const int* first
   }
 }
 
-/// Every row of the box to `width`: u8 [box.height,width,3].
-void resize_rows(const Image& image, const ViewRecipe::Box& box, int width, Filter filter,
-                 AugmentationScratch& scratch) {
+/// The part's columns of some rows of the box: u8 [rows.count,part.width,3].
+void resize_rows(const Image& image, const Resize& what, Span rows, AugmentationScratch& scratch) {
+  const int width = what.part.width;
   const auto row_bytes = static_cast<std::size_t>(width) * 3;
-  const auto row_of_box = [&](int y) { return image.row(box.top + y) + 3 * box.left; };
-  scratch.rows.resize(row_bytes * static_cast<std::size_t>(box.height));
-  if (box.width == width) {
-    for (int y = 0; y < box.height; ++y)
-      std::copy_n(row_of_box(y), row_bytes, scratch.rows.data() + static_cast<std::size_t>(y) * row_bytes);
+  const auto row_from = [&](int y, int column) {
+    return image.row(what.box.top + rows.begin + y) + std::ptrdiff_t{3} * (what.box.left + column);
+  };
+  scratch.rows.resize(row_bytes * static_cast<std::size_t>(rows.count));
+  if (what.box.width == what.width) {
+    for (int y = 0; y < rows.count; ++y)
+      std::copy_n(row_from(y, what.part.left), row_bytes,
+                  scratch.rows.data() + static_cast<std::size_t>(y) * row_bytes);
     return;
   }
-  const Taps taps = make_taps(box.width, width, filter);
-  scratch.columns.resize(static_cast<std::size_t>(box.width + width) * kBlockBytes);
+  Taps taps = make_taps(what.box.width, what.width, {what.part.left, width}, what.filter);
+  const Span columns = taps.inputs();
+  for (int& first : taps.first) first -= columns.begin;
+  scratch.columns.resize(static_cast<std::size_t>(columns.count + width) * kBlockBytes);
   std::uint8_t* const in = scratch.columns.data();
-  std::uint8_t* const out = in + static_cast<std::ptrdiff_t>(box.width) * kBlockBytes;
-  for (int y = 0; y < box.height; y += kBlock) {
-    BlockRows rows;
+  std::uint8_t* const out = in + static_cast<std::ptrdiff_t>(columns.count) * kBlockBytes;
+  for (int y = 0; y < rows.count; y += kBlock) {
+    BlockRows block;
     for (int row = 0; row < kBlock; ++row)
-      rows[static_cast<std::size_t>(row)] = row_of_box(std::min(y + row, box.height - 1));
-    to_columns(rows, box.width, in);
+      block[static_cast<std::size_t>(row)] = row_from(std::min(y + row, rows.count - 1), columns.begin);
+    to_columns(block, columns.count, in);
     resize_columns(in, taps.first.data(), taps.count.data(), taps.weights.data(), taps.stride, out, width);
-    to_rows(out, width, std::min(kBlock, box.height - y),
+    to_rows(out, width, std::min(kBlock, rows.count - y),
             scratch.rows.data() + static_cast<std::size_t>(y) * row_bytes);
   }
 }
@@ -114,21 +127,23 @@ BARLOW_MULTIVERSION void clip_row(const std::int32_t* sums, std::uint8_t* out, i
 
 }  // namespace
 
-void resize(const Image& image, const ViewRecipe::Box& box, int width, int height, Filter filter,
-            AugmentationScratch& scratch, std::span<std::uint8_t> out) {
-  const auto row_bytes = static_cast<std::size_t>(width) * 3;
-  resize_rows(image, box, width, filter, scratch);
-  if (box.height == height) {
+void resize(const Image& image, const Resize& what, AugmentationScratch& scratch, std::span<std::uint8_t> out) {
+  const auto row_bytes = static_cast<std::size_t>(what.part.width) * 3;
+  if (what.box.height == what.height) {
+    resize_rows(image, what, {what.part.top, what.part.height}, scratch);
     std::copy(scratch.rows.begin(), scratch.rows.end(), out.begin());
     return;
   }
-  const Taps rows = make_taps(box.height, height, filter);
+  const Taps taps = make_taps(what.box.height, what.height, {what.part.top, what.part.height}, what.filter);
+  const Span rows = taps.inputs();
+  resize_rows(image, what, rows, scratch);
   scratch.weights.resize(row_bytes);
-  for (std::size_t y = 0; y < static_cast<std::size_t>(height); ++y) {
+  for (std::size_t y = 0; y < taps.first.size(); ++y) {
     std::fill(scratch.weights.begin(), scratch.weights.end(), kHalf);
-    for (int k = 0; k < rows.count[y]; ++k) {
-      const std::uint8_t* in = scratch.rows.data() + static_cast<std::size_t>(rows.first[y] + k) * row_bytes;
-      add_row(in, rows.weights[y * static_cast<std::size_t>(rows.stride) + static_cast<std::size_t>(k)],
+    for (int k = 0; k < taps.count[y]; ++k) {
+      const std::uint8_t* in =
+          scratch.rows.data() + static_cast<std::size_t>(taps.first[y] - rows.begin + k) * row_bytes;
+      add_row(in, taps.weights[y * static_cast<std::size_t>(taps.stride) + static_cast<std::size_t>(k)],
               scratch.weights.data(), static_cast<int>(row_bytes));
     }
     clip_row(scratch.weights.data(), out.data() + y * row_bytes, static_cast<int>(row_bytes));

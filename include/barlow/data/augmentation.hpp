@@ -55,7 +55,7 @@ ViewRecipe draw_recipe(const AugmentationOptions& options, std::uint64_t seed, s
 
 /// Memory that apply() uses again and again; one per thread.
 struct AugmentationScratch {
-  std::vector<std::uint8_t> row, rows, columns, pixels, planes, framed;
+  std::vector<std::uint8_t> row, rows, columns, planes, framed;
   std::vector<std::int32_t> weights;
 };
 
