@@ -18,19 +18,33 @@ bool is_image_name(const fs::path& path) {
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
 }
 
+/// A link to a folder that it lies in would be followed for ever.
+void require_no_loop(const fs::path& link) {
+  for (fs::path above = link.parent_path(); !above.empty(); above = above.parent_path()) {
+    if (fs::equivalent(link, above))
+      throw DataError("\"" + link.string() + "\": a link to a folder that it lies in; remove it");
+    if (above == above.parent_path()) return;
+  }
+}
+
+void find_images(const fs::path& folder, std::vector<fs::path>& images, LeftOut& others) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const fs::path& path = entry.path();
+    if (is_hidden(path)) continue;
+    if (entry.is_directory()) {
+      if (entry.is_symlink()) require_no_loop(path);
+      find_images(path, images, others);
+    } else {
+      is_image_name(path) ? images.push_back(path) : others.add(path.string());
+    }
+  }
+}
+
 /// The images of a folder and of the folders in it, by folder, then by name, as torchvision has them (os.walk, sorted):
 /// z.jpg before sub/a.jpg. Hidden files and folders belong to other programs; other files are counted in `others`.
 std::vector<fs::path> list_images(const fs::path& folder, LeftOut& others) {
   std::vector<fs::path> images;
-  const auto options = fs::directory_options::follow_directory_symlink;
-  for (auto entry = fs::recursive_directory_iterator(folder, options); entry != fs::end(entry); ++entry) {
-    const bool is_folder = entry->is_directory();
-    if (is_hidden(entry->path())) {
-      if (is_folder) entry.disable_recursion_pending();
-    } else if (!is_folder) {
-      is_image_name(entry->path()) ? images.push_back(entry->path()) : others.add(entry->path().string());
-    }
-  }
+  find_images(folder, images, others);
   std::sort(images.begin(), images.end(), [](const fs::path& a, const fs::path& b) {
     const int folders = a.parent_path().native().compare(b.parent_path().native());
     return folders != 0 ? folders < 0 : a.filename().native() < b.filename().native();

@@ -67,7 +67,10 @@ void require_replaceable(const fs::path& output, bool becomes_folder) {
   const std::regex shard("shard-[0-9]{5,}-of-[0-9]{5,}\\.h5");
   const bool is_folder = fs::is_directory(output);
   if (is_folder) {
-    for (const auto& entry : fs::directory_iterator(output)) {
+    std::error_code code;
+    const fs::directory_iterator entries(output, code);
+    if (code) throw DataError("\"" + output.string() + "\": " + code.message());
+    for (const auto& entry : entries) {
       const std::string name = entry.path().filename().string();
       if (!std::regex_match(name, shard))
         throw DataError("\"" + output.string() + "\" holds \"" + name +

@@ -26,7 +26,7 @@ constexpr std::int64_t kMaxItemBytes = std::int64_t{1} << 30;
 }
 
 int open_file(const fs::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would have it wait
   if (descriptor < 0) refuse(path, std::strerror(errno));
   return descriptor;
 }
@@ -86,6 +86,22 @@ std::string guess_format(const SourceOptions& options) {
     refuse(first, "a compressed archive; decompress it first (gunzip): ranks read it at many places at once");
   refuse(first,
          "cannot tell what this is; name it with --format folder|imagenet-train|imagenet-val|idx|cifar10|cifar100");
+}
+
+Source list_source(const SourceOptions& options, std::vector<std::string>& warnings) {
+  for (const fs::path& path : options.paths) {
+    if (!fs::exists(path)) refuse(path, "no such file or folder");
+  }
+  const std::string format = options.format == "auto" ? guess_format(options) : options.format;
+  if (!options.labels.empty() && format != "idx" && format != "imagenet-val")
+    throw ConfigError("--labels: the format " + format + " brings its own labels; leave it out");
+  Source source = format == "folder"           ? open_folder(options, warnings)
+                  : format == "imagenet-train" ? open_imagenet_train(options, warnings)
+                  : format == "imagenet-val"   ? open_imagenet_validation(options, warnings)
+                  : format == "idx"            ? open_idx(options)
+                                               : open_cifar(options, format == "cifar10" ? 10 : 100);
+  if (source.items.empty()) refuse(options.paths.front(), "no images in it");
+  return source;
 }
 
 }  // namespace
@@ -165,19 +181,11 @@ std::vector<std::string> read_lines(const fs::path& path) {
 }
 
 Source open_source(const SourceOptions& options, std::vector<std::string>& warnings) {
-  for (const fs::path& path : options.paths) {
-    if (!fs::exists(path)) refuse(path, "no such file or folder");
+  try {
+    return list_source(options, warnings);
+  } catch (const fs::filesystem_error& error) {  // of a closed folder, a name too long, links in a circle
+    refuse(error.path1(), error.code().message());
   }
-  const std::string format = options.format == "auto" ? guess_format(options) : options.format;
-  if (!options.labels.empty() && format != "idx" && format != "imagenet-val")
-    throw ConfigError("--labels: the format " + format + " brings its own labels; leave it out");
-  Source source = format == "folder"           ? open_folder(options, warnings)
-                  : format == "imagenet-train" ? open_imagenet_train(options, warnings)
-                  : format == "imagenet-val"   ? open_imagenet_validation(options, warnings)
-                  : format == "idx"            ? open_idx(options)
-                                               : open_cifar(options, format == "cifar10" ? 10 : 100);
-  if (source.items.empty()) refuse(options.paths.front(), "no images in it");
-  return source;
 }
 
 }  // namespace barlow::data_tools

@@ -197,7 +197,7 @@ Hdf5Handle open_file(const std::filesystem::path& path) {
 std::unique_ptr<Shard> open_shard(const std::filesystem::path& path, std::vector<SampleInfo>& infos) {
   const Hdf5Silence silence;
   auto shard = std::make_unique<Shard>(path);
-  shard->descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  shard->descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // of a pipe the next check tells
   struct stat status {};
   if (shard->descriptor < 0 || fstat(shard->descriptor, &status) != 0) refuse(path, std::strerror(errno));
   try {
@@ -216,7 +216,9 @@ std::unique_ptr<Shard> open_shard(const std::filesystem::path& path, std::vector
 std::vector<std::filesystem::path> list_shards(const std::filesystem::path& path) {
   std::error_code code;
   const auto status = std::filesystem::status(path, code);
-  if (!std::filesystem::exists(status)) refuse(path, "no such file or folder; make it with `barlow-data pack`");
+  if (status.type() == std::filesystem::file_type::not_found)
+    refuse(path, "no such file or folder; make it with `barlow-data pack`");
+  if (code) refuse(path, code.message());
   if (!std::filesystem::is_directory(status)) return {path};
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(path, code)) {

@@ -51,9 +51,11 @@ enum Message : std::uint64_t {
 
 class File {
  public:
-  explicit File(const std::filesystem::path& path) : path_(path), id_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit File(const std::filesystem::path& path)
+      : path_(path), id_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {  // a pipe would have it wait
     struct stat status {};
     if (id_ < 0 || fstat(id_, &status) != 0) throw DataError("\"" + path.string() + "\": " + std::strerror(errno));
+    if (!S_ISREG(status.st_mode)) throw DataError("\"" + path.string() + "\": not a regular file");
     size_ = static_cast<std::uint64_t>(status.st_size);
   }
   ~File() {

@@ -203,7 +203,7 @@ struct Encoder {
 std::vector<std::uint8_t> encode_jpeg(const Image& image, int quality) {
   Encoder encoder;
   const char* reason = encoder.encode(image, quality);
-  if (reason != nullptr) throw Error(std::string("cannot encode a JPEG: ") + reason);
+  if (reason != nullptr) throw DataError(std::string("cannot encode a JPEG: ") + reason);
   return {encoder.memory, encoder.memory + encoder.size};
 }
 

@@ -127,6 +127,13 @@ run("pack", source, "--output", FOLDER / "bad.h5", "--format", "nonsense", expec
 assert "no such folder" in run("pack", source, "--output", FOLDER / "no" / "set.h5", expect=2)
 assert not (FOLDER / "bad.h5").exists() and not list(FOLDER.glob("*.partial*")), list(FOLDER.glob("*.partial*"))
 
+# Too long for a JPEG file even when it is small.
+thin = shutil.copytree(source / "class_0", FOLDER / "thin" / "class_0").parent
+Image.new("RGB", (100000, 10)).save(thin / "class_0" / "thin.png")
+flags = ["--output", FOLDER / "thin.h5", "--resize-shorter", 8]
+assert "thin.png" in run("pack", thin, *flags, expect=2)
+assert "left out 1" in run("pack", thin, *flags, "--on-error", "skip")
+
 # A rank that fails does not wait for the others' shares, which would take minutes here.
 large = FOLDER / "large.jpg"
 Image.fromarray(photo(2000, 1500)).save(large)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Full disks, and several packings at once: a message, the exit code, and nothing left behind."""
+"""Full disks, closed folders, and several packings at once: a message, the exit code, and nothing left behind."""
 import fcntl
+import os
+import shutil
 import subprocess
 import time
 
@@ -56,6 +58,22 @@ def check_two_at_once():
     assert not lock.exists()
 
 
-for check in check_full_disk, check_two_at_once:
+def check_closed_folder():
+    """However many shards are to be written."""
+    if os.geteuid() != 0:
+        print("check_closed_folder skipped: needs root, to become another user")
+        return
+    FOLDER.chmod(0o755)
+    closed = FOLDER / "closed"
+    closed.mkdir(mode=0o555)
+    program = shutil.copy(BARLOW_DATA, FOLDER)  # the checkout may be root's alone
+    for shards in 1, 2:
+        command = [program, "synthesize", "--output", closed / "set.h5", "--images", "4", "--classes", "2", "--size", "8x8",
+                   "--shards", str(shards)]
+        result = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: os.setuid(65534))
+        assert result.returncode == 2 and "Permission denied" in result.stderr and str(closed) in result.stderr, result
+
+
+for check in check_full_disk, check_closed_folder, check_two_at_once:
     check()
-print("full disks and other packings are named")
+print("full disks, closed folders and other packings are named")

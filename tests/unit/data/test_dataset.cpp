@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -228,4 +229,13 @@ TEST_CASE("A cut or foreign file is refused") {
   }
   CHECK_THROWS_WITH(Dataset::open(folder.path / "none.h5"), contains("no such file"));
   CHECK_THROWS_AS(ShardWriter(folder.path / "no" / "set.h5"), StorageError);
+}
+
+TEST_CASE("What cannot be a set is refused at once, with the system's reason") {
+  const TemporaryFolder folder;
+  const fs::path pipe = folder.path / "pipe.h5";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(Dataset::open(pipe), contains("not a regular file"));
+  CHECK_FALSE(is_shard(pipe));
+  CHECK_THROWS_WITH(Dataset::open(folder.path / std::string(300, 'n')), contains("name too long"));
 }

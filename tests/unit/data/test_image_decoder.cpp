@@ -61,6 +61,13 @@ TEST_CASE("A JPEG decodes to what was encoded, and is found out by its bytes") {
   CHECK(worst <= 12);
 }
 
+TEST_CASE("An image too long for a JPEG file is refused as an image") {
+  Image image;
+  image.resize(65501, 1);
+  CHECK_THROWS_AS(encode_jpeg(image, 90), DataError);
+  CHECK_THROWS_WITH(encode_jpeg(image, 90), contains("65500"));
+}
+
 TEST_CASE("A decoder that has refused an image decodes the next one") {
   ImageDecoder decoder;
   const auto bytes = encode_jpeg(gradient(64, 64), 80);

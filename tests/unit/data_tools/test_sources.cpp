@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small sources that ask for much memory; tests/system/data_tools reads the others.
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -25,6 +26,28 @@ struct TemporaryFolder {
   fs::path path = fs::temp_directory_path() / ("barlow-sources-" + std::to_string(getpid()));
   TemporaryFolder() { fs::create_directories(path); }
   ~TemporaryFolder() { fs::remove_all(path); }
+};
+
+/// While it lives, root is somebody whom folders can be closed to.
+struct Nobody {
+  Nobody() { set(65534); }
+  ~Nobody() { set(0); }
+  static void set(uid_t user) {
+    if (getuid() == 0) REQUIRE(seteuid(user) == 0);
+  }
+};
+
+/// A folder that nobody may look into.
+struct Closed {
+  fs::path path;
+  explicit Closed(fs::path folder) : path(std::move(folder)) { set(fs::perms::none); }
+  ~Closed() { set(fs::perms::owner_all | fs::perms::group_all | fs::perms::others_all); }
+  void set(fs::perms permissions) const {
+    const uid_t user = geteuid();
+    if (getuid() == 0) seteuid(0);
+    fs::permissions(path, permissions);
+    if (getuid() == 0) seteuid(user);
+  }
 };
 
 /// A member of an archive: an empty file, or a link (type 1).
@@ -122,6 +145,55 @@ TEST_CASE("Links within an archive are told") {
   CHECK(open_imagenet_validation({.paths = {folder.path / "val.tar"}, .labels = {}}, warnings).items.size() == 1);
   REQUIRE(warnings.size() == 1);
   CHECK_THAT(warnings[0], contains("left out 2 files (links") && contains("val.tar/b.JPEG"));
+}
+
+TEST_CASE("What the system refuses of a source is named, in our words") {
+  const TemporaryFolder folder;
+  const fs::path source = folder.path / "source", inner = source / "a" / "inner";
+  fs::create_directories(inner);
+  std::ofstream(source / "a" / "1.jpg");
+  const auto message_of = [](const fs::path& path) -> std::string {
+    std::vector<std::string> warnings;
+    try {
+      open_source({.paths = {path}, .labels = {}}, warnings);
+    } catch (const DataError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const auto quoted = [](const fs::path& path) { return "\"" + path.string() + "\": "; };
+  REQUIRE(message_of(source).empty());
+  SECTION("links to folders that they lie in") {
+    for (const char* name : {"one", "two", "three"}) fs::create_directory_symlink("..", inner / name);
+    CHECK_THAT(message_of(source), contains("/inner/") && contains("a link to a folder that it lies in"));
+  }
+  SECTION("a link to itself") {
+    fs::create_symlink("self", source / "a" / "self");
+    CHECK_THAT(message_of(source), contains(quoted(source / "a" / "self")));
+  }
+  SECTION("a name too long") {
+    const fs::path path = folder.path / std::string(300, 'n');
+    CHECK(message_of(path) == quoted(path) + "File name too long");
+  }
+  SECTION("closed folders") {
+    const Nobody nobody;
+    for (const fs::path& closed : {inner, source / "a", source}) {
+      const Closed while_it_lasts(closed);
+      CHECK(message_of(source) == quoted(closed) + "Permission denied");
+    }
+    const Closed while_it_lasts(folder.path);
+    CHECK(message_of(source) == quoted(source) + "Permission denied");
+  }
+}
+
+TEST_CASE("A pipe is no image, and nobody waits for it") {
+  const TemporaryFolder folder;
+  fs::create_directories(folder.path / "a");
+  REQUIRE(mkfifo((folder.path / "a" / "1.jpg").c_str(), 0600) == 0);
+  std::vector<std::string> warnings;
+  const Source source = open_source({.paths = {folder.path}, .labels = {}}, warnings);
+  std::vector<std::uint8_t> bytes;
+  CHECK_THROWS_WITH(source.read(0, bytes), contains("1.jpg") && contains("not a regular file"));
 }
 
 TEST_CASE("A few kilobytes of IDX do not become gigabytes of names") {
