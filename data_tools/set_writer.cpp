@@ -165,6 +165,7 @@ Share write_share(const SetOptions& options, std::int64_t num_shards, std::int64
         if (!sample) ++share.num_left_out;
         progress.advance(sample ? static_cast<std::int64_t>(sample->bytes.size()) : 0);
       }
+      share.writers.back()->end_samples();
     }
   } catch (...) {
     failure.set();

@@ -126,6 +126,11 @@ void ShardWriter::flush() {
   pending_.clear();
 }
 
+void ShardWriter::end_samples() {
+  flush();
+  pending_.shrink_to_fit();  // shards of a set wait for each other: it adds up
+}
+
 void ShardWriter::append(const SampleInfo& info, const std::string& source_name, std::span<const std::uint8_t> bytes) {
   if (pending_.size() + bytes.size() > kWriteBytes) flush();
   if (bytes.size() > kWriteBytes) {
@@ -202,7 +207,7 @@ void ShardWriter::merge_metadata(const std::filesystem::path& path) {
 }
 
 void ShardWriter::finish(const SetDescription& set) {
-  flush();
+  end_samples();
   const std::filesystem::path metadata = path_.string() + ".metadata";
   std::error_code ignored;
   try {

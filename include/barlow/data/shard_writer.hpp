@@ -36,6 +36,9 @@ class ShardWriter {
   /// Appends a sample; `info.size_bytes` is taken from `bytes`. @throws StorageError (no space, quota).
   void append(const SampleInfo& info, const std::string& source_name, std::span<const std::uint8_t> bytes);
 
+  /// After the last sample: brings what is left in memory of the pixels to the file. @throws StorageError.
+  void end_samples();
+
   std::int64_t size() const { return static_cast<std::int64_t>(digests_.size()); }
   std::int64_t size_bytes() const { return offsets_.back(); }
   /// One per sample so far: the input of set_fingerprint.

@@ -2,13 +2,15 @@
 """A set is what FORMAT.md says, reads with h5py, does not depend on shards or ranks, and damage is found."""
 import hashlib
 import json
+import os
 import pathlib
 import re
 import shutil
+import subprocess
 import zlib
 
 import h5py
-from tools import FOLDER, np, run, write_class_folders
+from tools import BARLOW_DATA, FOLDER, np, run, write_class_folders
 
 source = write_class_folders(FOLDER / "source")
 run("pack", source, "--output", FOLDER / "one.h5")
@@ -109,4 +111,17 @@ many = FOLDER / "many"
 run("synthesize", "--output", many, "--images", 80, "--classes", 2, "--size", "8x8", "--shards", 80, limit_files=64)
 assert json.loads(run("info", many, "--json", limit_files=64))["shards"] == 80
 run("verify", many, limit_files=64)
+
+# A shard that waits for the others holds none of its pixels in memory.
+def peak_mb(shards):
+    process = subprocess.Popen([BARLOW_DATA, "synthesize", "--output", FOLDER / f"memory-{shards}", "--images", "6000", "--classes", "2",
+                                "--size", "64x64", "--encoding", "raw", "--shards", str(shards)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, process.returncode
+    return usage.ru_maxrss / 1024
+
+
+few, many = peak_mb(2), peak_mb(100)
+assert many < few + 20, f"{few} MB with 2 shards, {many} MB with 100"
 print("format as FORMAT.md says")
