@@ -208,8 +208,8 @@ struct Loader::Impl {
         const std::string what = error.what();
         if (options.corrupt_policy == CorruptPolicy::kStop)
           throw DataError(what + "; --on-corrupt replace goes on without it");
-        if (attempt == kMaxReplacements)
-          throw DataError(what + "; so are the " + std::to_string(kMaxReplacements) + " images before it");
+        const std::int64_t most = std::min<std::int64_t>(kMaxReplacements, dataset.size() - 1);
+        if (attempt == most) throw DataError(what + "; so are the " + std::to_string(most) + " images before it");
         warn_once(candidate, what);
       }
     }

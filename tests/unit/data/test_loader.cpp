@@ -20,7 +20,9 @@ namespace {
 
 constexpr int kSize = 20;
 
-/// A set of 40 raw images of three sizes in a file; `corrupt` of them claims to be a JPEG.
+constexpr std::int64_t kEach = -2;
+
+/// A set of 40 raw images of three sizes in a file; number `corrupt`, or each one, claims to be a JPEG.
 struct SmallSet {
   std::filesystem::path path =
       std::filesystem::temp_directory_path() / ("barlow-loader-" + std::to_string(getpid()) + ".h5");
@@ -32,7 +34,7 @@ struct SmallSet {
       const int width = kSize + static_cast<int>(i % 3) * 10;
       std::vector<std::uint8_t> pixels(static_cast<std::size_t>(width) * kSize * 3);
       for (auto& value : pixels) value = static_cast<std::uint8_t>(random.next_u32());
-      const Encoding encoding = i == corrupt ? Encoding::kJpeg : Encoding::kRaw;
+      const Encoding encoding = i == corrupt || corrupt == kEach ? Encoding::kJpeg : Encoding::kRaw;
       writer.append({encoding, width, kSize, 3, 0, 0}, "image" + std::to_string(i), pixels);
     }
     const std::vector<std::string> names = {"a"};
@@ -113,6 +115,16 @@ TEST_CASE("an unreadable image is named, or replaced by the next") {
                  {.num_workers = 2, .corrupt_policy = CorruptPolicy::kReplace}, plan(0, 1, 0, 1));
   const HostBatch batch = lenient.next();
   CHECK(batch.sample_ids.size() == 40);
+  log::configure(log::Level::kNormal, true);
+}
+
+TEST_CASE("a set without a readable image is told by their number") {
+  const SmallSet set(kEach);
+  const Dataset dataset = Dataset::open(set.path);
+  log::configure(log::Level::kQuiet, false);
+  Loader loader(dataset, Sampler(40, 40, 5), views_of(16),
+                {.num_workers = 2, .corrupt_policy = CorruptPolicy::kReplace}, plan(0, 1, 0, 1));
+  CHECK_THROWS_WITH(loader.next(), contains("so are the 39 images before it"));
   log::configure(log::Level::kNormal, true);
 }
 
