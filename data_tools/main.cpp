@@ -8,7 +8,7 @@ using namespace barlow;
 
 constexpr cli::Command kCommands[] = {
     {"pack", "pack images into a data set: folders, ImageNet's archives, IDX, CIFAR", data_tools::pack_command},
-    {"verify", "check every byte of a data set and decode every image", data_tools::verify_command},
+    {"verify", "check every byte of a data set's images and decode them", data_tools::verify_command},
     {"info", "say what is in a data set", data_tools::info_command},
     {"extract", "write one stored image to a file, as it is", data_tools::extract_command},
     {"synthesize", "make a data set of photo-like images, for tests and benches", data_tools::synthesize_command},

@@ -69,8 +69,9 @@ void print_counts(const data::Dataset& set) {
 
 int verify_command(int argc, char** argv, MpiSession& session) {
   CLI::App command(
-      "Reads every byte of a data set, checks the checksums and the fingerprint, decodes every image and "
-      "counts the classes. Exit code 2 if anything is wrong.",
+      "Reads every byte of a data set's images, checks the checksums and the fingerprint (images, labels and class "
+      "names, "
+      "not source names), decodes every image and counts the classes. Exit code 2 if anything is wrong.",
       "barlow-data verify");
   std::string path;
   command.add_option("DATASET", path, "a data set that `barlow-data pack` wrote")->required();
