@@ -88,6 +88,30 @@ std::string guess_format(const SourceOptions& options) {
          "cannot tell what this is; name it with --format folder|imagenet-train|imagenet-val|idx|cifar10|cifar100");
 }
 
+/// RFC 3629: no form longer than needed, no surrogates, nothing beyond Unicode.
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto first = static_cast<unsigned char>(text[i++]);
+    const int more = first < 0x80 ? 0 : first < 0xC0 ? -1 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : first < 0xF8 ? 3 : -1;
+    if (more < 0 || text.size() - i < static_cast<std::size_t>(more)) return false;
+    std::uint32_t code = more == 0 ? first : first & (0x3F >> more);
+    for (int k = 0; k < more; ++k) {
+      const auto next = static_cast<unsigned char>(text[i++]);
+      if ((next & 0xC0) != 0x80) return false;
+      code = code << 6 | (next & 0x3F);
+    }
+    constexpr std::uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
+    if (code < kSmallest[more] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return false;
+  }
+  return true;
+}
+
+/// A set's names are UTF-8: what reads them (h5py, JSON, a report) fails on anything else.
+void require_utf8(const fs::path& path, const std::string& name) {
+  if (!is_utf8(name))
+    refuse(path, "the name \"" + name + "\" is not UTF-8; rename it (convmv does it for whole folders)");
+}
+
 Source list_source(const SourceOptions& options, std::vector<std::string>& warnings) {
   for (const fs::path& path : options.paths) {
     if (!fs::exists(path)) refuse(path, "no such file or folder");
@@ -101,6 +125,8 @@ Source list_source(const SourceOptions& options, std::vector<std::string>& warni
                   : format == "idx"            ? open_idx(options)
                                                : open_cifar(options, format == "cifar10" ? 10 : 100);
   if (source.items.empty()) refuse(options.paths.front(), "no images in it");
+  for (const std::string& name : source.class_names) require_utf8(options.paths.front(), name);
+  for (const Item& item : source.items) require_utf8(options.paths.front(), item.name);
   return source;
 }
 

@@ -175,6 +175,21 @@ TEST_CASE("What the system refuses of a source is named, in our words") {
     const fs::path path = folder.path / std::string(300, 'n');
     CHECK(message_of(path) == quoted(path) + "File name too long");
   }
+  SECTION("names that are not UTF-8") {
+    for (const char* name : {"ü猫😀", "\xED\x9F\xBF", "\xF4\x8F\xBF\xBF"}) fs::create_directory(source / name);
+    for (const auto& entry : fs::directory_iterator(source)) std::ofstream(entry.path() / "1.png");
+    REQUIRE(message_of(source).empty());
+    for (const char* name : {"caf\xE9", "\xC3", "\xC0\xAE", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80",
+                             "\xF8\x88\x80\x80\x80", "\xFF", "a\x80"}) {
+      const fs::path image = source / "a" / (std::string(name) + ".jpg");
+      std::ofstream{image};
+      CHECK_THAT(message_of(source), contains(std::string("\"a/") + name + ".jpg\" is not UTF-8; rename"));
+      fs::remove(image);
+      std::ofstream((fs::create_directory(source / name), source / name / "1.jpg"));
+      CHECK_THAT(message_of(source), contains(std::string("\"") + name + "\" is not UTF-8; rename"));
+      fs::remove_all(source / name);
+    }
+  }
   SECTION("closed folders") {
     const Nobody nobody;
     for (const fs::path& closed : {inner, source / "a", source}) {
