@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "barlow/base/error.hpp"
+#include "barlow/comm/fact.hpp"
 #include "barlow/comm/mpi_session.hpp"
 
 namespace barlow {
@@ -63,11 +64,6 @@ auto collectively(const MpiSession& session, F&& f) {
     return std::move(*result);
   }
 }
-
-/// What a job is about, as one rank sees it: `--seed` is `7`.
-struct Fact {
-  std::string name, value;
-};
 
 /// Refuses ranks that were told or see other things than rank 0: they would compute something else, or wait for each
 /// other for ever. Every rank brings its facts in the same order. Collective.

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "barlow/comm/agreement.hpp"
+#include "barlow/comm/fact.hpp"
 
 namespace barlow::train {
 
