@@ -3,55 +3,128 @@
 
 #include <fmt/format.h>
 
-#include "barlow/base/error.hpp"
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
 
-// Headers only, and in this file only, for the sake of compile time.
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
+#include "barlow/base/error.hpp"
+#include "barlow/base/number.hpp"
 
 namespace barlow {
 namespace {
 
-std::string place_of(const std::string& file, const toml::source_region& source) {
-  return fmt::format("{}:{}", file, source.begin.line);
+constexpr std::string_view kBlanks = " \t";
+
+bool is_bare(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-const char* name_of(toml::node_type type) {
-  switch (type) {
-    case toml::node_type::table:
-      return "a table; keys stand without one";
-    case toml::node_type::array:
-      return "an array";
-    default:
-      return "a date or a time";
+/// What is left of a line, read from its beginning.
+class Line {
+ public:
+  Line(std::string_view text, std::string place) : left_(text), place_(std::move(place)) { skip_blanks(); }
+
+  bool is_at_end() const { return left_.empty() || left_.front() == '#'; }
+
+  TomlEntry read_entry() {
+    if (left_.front() == '[') refuse("a table; keys stand without one");
+    const bool is_quoted = left_.front() == '"' || left_.front() == '\'';
+    TomlEntry entry{is_quoted ? read_string() : read_while(is_bare), {}, place_};
+    skip_blanks();
+    if (entry.key.empty() || left_.empty() || left_.front() != '=') refuse("no key and = at the beginning");
+    left_.remove_prefix(1);
+    skip_blanks();
+    entry.value = read_value(entry.key);
+    skip_blanks();
+    if (!is_at_end()) refuse("\"" + std::string(left_) + "\" stands behind the value of " + entry.key);
+    return entry;
   }
-}
+
+  [[noreturn]] void refuse(const std::string& what) const {
+    throw ConfigError(place_ + ": " + what + "; a line is key = value, and text stands in quotes");
+  }
+
+ private:
+  void skip_blanks() { left_.remove_prefix(std::min(left_.find_first_not_of(kBlanks), left_.size())); }
+
+  template <class Wanted>
+  std::string read_while(Wanted wanted) {
+    const auto end = std::find_if_not(left_.begin(), left_.end(), wanted);
+    const std::string read(left_.begin(), end);
+    left_.remove_prefix(read.size());
+    return read;
+  }
+
+  decltype(TomlEntry::value) read_value(const std::string& key) {
+    if (is_at_end()) refuse(key + " has no value");
+    const char first = left_.front();
+    if (first == '[') refuse(key + " expects one value, got an array");
+    if (first == '{') refuse(key + " expects one value, got a table");
+    if (first == '"' || first == '\'') return read_string();
+    const std::string word = read_while([](char c) { return c != '#' && kBlanks.find(c) == std::string_view::npos; });
+    if (word == "true" || word == "false") return word == "true";
+    return read_number(key, word);
+  }
+
+  decltype(TomlEntry::value) read_number(const std::string& key, const std::string& word) const {
+    if (word == "nan" || word == "+nan" || word == "-nan") return std::numeric_limits<double>::quiet_NaN();
+    std::string digits = word;
+    if (digits.front() == '+') digits.erase(0, 1);
+    std::erase(digits, '_');
+    const auto begin = digits.begin() + (digits.starts_with('-') ? 1 : 0);
+    const bool is_whole = begin != digits.end() && std::all_of(begin, digits.end(), [](char c) { return is_digit(c); });
+    if (is_whole && *begin == '0' && digits.end() - begin > 1) refuse(key + " is " + word + ", with zeros before it");
+    if (is_whole) {
+      if (const auto number = parse_number<std::int64_t>(digits)) return *number;
+    } else if (const auto number = parse_number<double>(digits)) {
+      return *number;
+    }
+    refuse(key + " is " + word + ", which is no number that fits, and not true or false");
+  }
+
+  static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+  /// "with escapes", as JSON has them, or 'without'.
+  std::string read_string() {
+    const char quote = left_.front();
+    std::size_t end = 1;
+    while (end < left_.size() && left_[end] != quote) end += quote == '"' && left_[end] == '\\' ? 2 : 1;
+    if (end >= left_.size()) refuse("a quote that is not closed on its line");
+    const std::string_view inside = left_.substr(1, end - 1);
+    std::string quoted = "\"";
+    for (const char c : inside) {
+      if (c == '\t') quoted += "\\t";  // which TOML lets stand, and JSON does not
+      if (c != '\t' && quote == '\'' && (c == '"' || c == '\\')) quoted += '\\';
+      if (c != '\t') quoted += c;
+    }
+    const auto json = nlohmann::json::parse(quoted + '"', nullptr, false);
+    if (!json.is_string()) refuse("an escape that TOML does not have, or text that is no UTF-8");
+    left_.remove_prefix(end + 1);
+    return json.get<std::string>();
+  }
+
+  std::string_view left_;
+  std::string place_;
+};
 
 }  // namespace
 
 std::vector<TomlEntry> read_toml(const std::string& text, const std::string& file) {
-  toml::table table;
-  try {
-    table = toml::parse(std::string_view(text), std::string_view(file));
-  } catch (const toml::parse_error& error) {
-    throw ConfigError(fmt::format("{}: {}; a line is key = value, and text stands in quotes",
-                                  place_of(file, error.source()), error.description()));
-  }
   std::vector<TomlEntry> entries;
-  for (const auto& [name, node] : table) {
-    TomlEntry entry{std::string(name.str()), {}, place_of(file, name.source())};
-    if (const auto* flag = node.as_boolean()) {
-      entry.value = flag->get();
-    } else if (const auto* integer = node.as_integer()) {
-      entry.value = integer->get();
-    } else if (const auto* number = node.as_floating_point()) {
-      entry.value = number->get();
-    } else if (const auto* string = node.as_string()) {
-      entry.value = string->get();
-    } else {
-      throw ConfigError(fmt::format("{}: {} expects one value, got {}", entry.place, entry.key, name_of(node.type())));
+  std::set<std::string> keys;
+  std::string_view left = text;
+  if (left.starts_with("\xef\xbb\xbf")) left.remove_prefix(3);
+  for (int number = 1; !left.empty(); ++number) {
+    const std::size_t end = std::min(left.find('\n'), left.size());
+    std::string_view content = left.substr(0, end);
+    if (content.ends_with('\r')) content.remove_suffix(1);
+    Line line(content, fmt::format("{}:{}", file, number));
+    if (!line.is_at_end()) {
+      entries.push_back(line.read_entry());
+      if (!keys.insert(entries.back().key).second) line.refuse(entries.back().key + " stands twice");
     }
-    entries.push_back(std::move(entry));
+    left.remove_prefix(std::min(end + 1, left.size()));
   }
   return entries;
 }

@@ -15,8 +15,10 @@ struct TomlEntry {
   std::string place;  ///< FILE:LINE, for messages
 };
 
-/// The entries of a TOML document without tables, in any order; `file` is its name in messages.
-/// @throws ConfigError naming file and line of what is no TOML, or a table, an array or a date.
+/// The entries of a flat TOML document, one to a line: `key = value` with "text" or 'text', a number, true or false,
+/// and # comments; `file` is its name in messages. (Debian and Ubuntu have no reader of TOML in common that withstands
+/// fuzzing, and this is all of TOML that flags need.)
+/// @throws ConfigError naming file and line of anything else: a table, an array, a date, text over several lines.
 std::vector<TomlEntry> read_toml(const std::string& text, const std::string& file);
 
 /// A TOML basic string. Bytes that are no UTF-8 are the caller's to refuse: TOML has no way to write them.

@@ -97,12 +97,20 @@ TEST_CASE("what is wrong in a file of flags is named with its line and a remedy"
   refuses("colour = 5", "flags-test.toml:1: unknown key \"colour\"; program --help lists all");
   refuses("config = 'x'", "unknown key \"config\"");
   refuses("output = [\"a\", \"b\"]", "flags-test.toml:1: output expects one value, got an array");
-  refuses("[program]\nseed = 1", "flags-test.toml:1: program expects one value, got a table; keys stand without one");
-  refuses("rate = 2024-01-01", "got a date");
+  refuses("[program]\nseed = 1", "flags-test.toml:1: a table; keys stand without one");
+  refuses("rate = 2024-01-01", "flags-test.toml:1: rate is 2024-01-01, which is no number");
+  refuses("output = \"\"\"a", "flags-test.toml:1: ");
+  refuses("output = \"a\\q\"", "an escape");
+  refuses("a.b = 1", "flags-test.toml:1: no key");
+  refuses("seed = 1 2", "\"2\" stands behind the value of seed");
+  refuses("output = 'a", "a quote that is not closed");
   refuses("seed = 1\nseed = 2", "flags-test.toml:2: ");
   refuses("output = here", "a line is key = value, and text stands in quotes");
   refuses("rate =", "flags-test.toml:1: ");
   refuses("rate = 0.3, 0.4", "flags-test.toml:1: ");
+  refuses("seed = 99999999999999999999",
+          "flags-test.toml:1: seed is 99999999999999999999, which is no number that fits");
+  refuses("rate = -1e999", "flags-test.toml:1: rate is -1e999, which is no number that fits");
   refuses("seed = 08", "flags-test.toml:1: ");
   refuses("seed = 2.5", "flags-test.toml:1: --seed: \"2.5\" is not a whole number");
   refuses("rate = nan", "--rate: \"nan\" is not a finite number");
