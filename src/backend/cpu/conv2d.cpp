@@ -84,7 +84,7 @@ TensorView patches_memory(Primitives& primitives, const Conv2dDesc& d) {
 void CpuBackend::do_conv2d(const Conv2dDesc& d, In x, In w, Out y) {
   if (multiplies(d)) return do_gemm({.M = d.N * d.H * d.W, .N = d.K, .K = d.C, .transpose_b = true}, x, w, y);
   if (unfolds_for_images(d)) return multiply_unfolded(d, x, w, true, y);
-  if (transforms_tiles(d)) return winograd_conv2d(*primitives_, d, x, w, y, num_threads_);
+  if (transforms_tiles(d)) return winograd_conv2d(*primitives_, d, x, w, false, y, num_threads_);
   const Primitive& forward = primitives_->convolution(d, ConvolutionKind::kForward);
   forward.primitive.execute(
       primitives_->stream(),
@@ -101,7 +101,7 @@ void CpuBackend::do_conv2d_grad_input(const Conv2dDesc& d, In dy, In w, Out dx) 
     turn_filter(d, w.data, turned.data(), num_threads_);
     return multiply_unfolded(backwards(d), dy, ConstTensorView(turned.data(), d.dtype, w.shape), false, dx);
   }
-  if (transforms_tiles(d)) return winograd_grad_input(*primitives_, d, dy, w, dx, num_threads_);
+  if (transforms_tiles(d)) return winograd_conv2d(*primitives_, backwards(d), dy, w, true, dx, num_threads_);
   if (is_one_position(d) && d.stride > 1) {
     for_some_images(d, [&](const Conv2dDesc& some, std::int64_t first) {
       const TensorView met = patches_memory(*primitives_, some);

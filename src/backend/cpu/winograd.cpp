@@ -2,8 +2,6 @@
 #include "winograd.hpp"
 
 #include <algorithm>
-#include <utility>
-#include <vector>
 
 #include "partition.hpp"
 #include "primitives.hpp"
@@ -13,10 +11,10 @@ namespace barlow::cpu {
 namespace {
 
 constexpr int kPositions = 16, kFilterSize = 9;
+constexpr int kTile = 2, kSeen = 4;  // pixels along a side
+
 const float* numbers(ConstTensorView tensor) { return static_cast<const float*>(tensor.data); }
 float* numbers(TensorView tensor) { return static_cast<float*>(tensor.data); }
-
-constexpr int kTile = 2, kSeen = 4;  // pixels along a side
 
 /// Images in tiles of 2x2 pixels, the tiles of all images in one sequence.
 struct Tiles {
@@ -112,9 +110,14 @@ float* floats(Primitives& primitives, std::int64_t count) {
   return reinterpret_cast<float*>(primitives.scratch(static_cast<std::size_t>(count) * sizeof(float)));
 }
 
-/// y [N,H,W,K] from x [N,H,W,C] and w [K,3,3,C]; or, turned, w [C,3,3,K] with both of its axes reversed.
-void convolve(Primitives& primitives, const Conv2dDesc& d, const float* x, const float* w, bool turned, float* y,
-              int num_threads) {
+}  // namespace
+
+bool fits_winograd(const Conv2dDesc& d) {
+  return d.R == 3 && d.S == 3 && d.stride == 1 && d.padding == 1 && d.dtype == DType::kF32;
+}
+
+void winograd_conv2d(Primitives& primitives, const Conv2dDesc& d, ConstTensorView x, ConstTensorView w, bool turned,
+                     TensorView y, int num_threads) {
   const Tiles tiles{d.N, d.H, d.W};
   const std::int64_t filters = turned ? d.C : d.K, channels = turned ? d.K : d.C;
   const std::int64_t filter_size = kPositions * d.C * d.K, thread_size = TileMemory::size(d.C, d.K);
@@ -127,7 +130,7 @@ void convolve(Primitives& primitives, const Conv2dDesc& d, const float* x, const
     // G of a reversed vector is G of the vector with its first and last entry exchanged.
     constexpr int kReversed[] = {3, 1, 2, 0};
     for (std::int64_t k = range.first; k < range.last; ++k) {
-      for (int i = 0; i < kFilterSize; ++i) from[i] = w + (k * kFilterSize + i) * channels;
+      for (int i = 0; i < kFilterSize; ++i) from[i] = numbers(w) + (k * kFilterSize + i) * channels;
       filter.find_row(k, row);
       for (int i = 0; i < kPositions; ++i) to[i] = row[turned ? kReversed[i / 4] * 4 + kReversed[i % 4] : i];
       kernels.filter(from, to, channels);
@@ -136,32 +139,14 @@ void convolve(Primitives& primitives, const Conv2dDesc& d, const float* x, const
   parallel_ranges(num_threads, tiles.count(), [&](Range range, int thread) {
     const TileMemory own(memory + filter_size + thread * thread_size, d.C, d.K);
     for_some_tiles(range, [&](std::int64_t first, std::int64_t count) {
-      spread_tiles<kSeen>(kernels.input, tiles, first, x, own.border_c, {own.matrices_c, count, d.C});
+      spread_tiles<kSeen>(kernels.input, tiles, first, numbers(x), own.border_c, {own.matrices_c, count, d.C});
       for (int i = 0; i < kPositions; ++i) {
         multiply({.M = count, .N = d.K, .K = d.C, .transpose_b = !turned}, own.matrices_c + i * count * d.C,
                  filter.data + i * d.C * d.K, own.matrices_k + i * count * d.K);
       }
-      gather_tiles(kernels.output, tiles, first, {own.matrices_k, count, d.K}, own.border_k, y);
+      gather_tiles(kernels.output, tiles, first, {own.matrices_k, count, d.K}, own.border_k, numbers(y));
     });
   });
-}
-
-}  // namespace
-
-bool fits_winograd(const Conv2dDesc& d) {
-  return d.R == 3 && d.S == 3 && d.stride == 1 && d.padding == 1 && d.dtype == DType::kF32;
-}
-
-void winograd_conv2d(Primitives& primitives, const Conv2dDesc& d, ConstTensorView x, ConstTensorView w, TensorView y,
-                     int num_threads) {
-  convolve(primitives, d, numbers(x), numbers(w), false, numbers(y), num_threads);
-}
-
-void winograd_grad_input(Primitives& primitives, const Conv2dDesc& d, ConstTensorView dy, ConstTensorView w,
-                         TensorView dx, int num_threads) {
-  Conv2dDesc backwards = d;
-  std::swap(backwards.C, backwards.K);
-  convolve(primitives, backwards, numbers(dy), numbers(w), true, numbers(dx), num_threads);
 }
 
 void winograd_grad_filter(Primitives& primitives, const Conv2dDesc& d, ConstTensorView x, ConstTensorView dy,

@@ -15,11 +15,11 @@ class Primitives;
 /// Filters of 3x3 at stride 1 with padding 1, in fp32.
 bool fits_winograd(const Conv2dDesc& desc);
 
-/// As those of Backend. They take scratch memory of `primitives`: a few MiB for each thread, and for dw up to 64 more.
-void winograd_conv2d(Primitives& primitives, const Conv2dDesc& desc, ConstTensorView x, ConstTensorView w, TensorView y,
-                     int num_threads);
-void winograd_grad_input(Primitives& primitives, const Conv2dDesc& desc, ConstTensorView dy, ConstTensorView w,
-                         TensorView dx, int num_threads);
+/// y [N,H,W,K] of x [N,H,W,C] and w [K,3,3,C]; or, turned, of w [C,3,3,K] with both of its axes reversed, which makes
+/// dx of dy. Both functions take scratch memory of `primitives`: a few MiB for each thread, and for dw up to 64 more.
+void winograd_conv2d(Primitives& primitives, const Conv2dDesc& desc, ConstTensorView x, ConstTensorView w, bool turned,
+                     TensorView y, int num_threads);
+/// dw [K,3,3,C].
 void winograd_grad_filter(Primitives& primitives, const Conv2dDesc& desc, ConstTensorView x, ConstTensorView dy,
                           TensorView dw, int num_threads);
 
