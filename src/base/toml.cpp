@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
@@ -16,9 +17,8 @@ namespace {
 
 constexpr std::string_view kBlanks = " \t";
 
-bool is_bare(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_bare(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '-' || c == '_'; }
 
 /// What is left of a line, read from its beginning.
 class Line {
@@ -73,7 +73,7 @@ class Line {
     if (digits.front() == '+') digits.erase(0, 1);
     std::erase(digits, '_');
     const auto begin = digits.begin() + (digits.starts_with('-') ? 1 : 0);
-    const bool is_whole = begin != digits.end() && std::all_of(begin, digits.end(), [](char c) { return is_digit(c); });
+    const bool is_whole = begin != digits.end() && std::all_of(begin, digits.end(), is_digit);
     if (is_whole && *begin == '0' && digits.end() - begin > 1) refuse(key + " is " + word + ", with zeros before it");
     if (is_whole) {
       if (const auto number = parse_number<std::int64_t>(digits)) return *number;
@@ -83,20 +83,16 @@ class Line {
     refuse(key + " is " + word + ", which is no number that fits, and not true or false");
   }
 
-  static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
   /// "with escapes", as JSON has them, or 'without'.
   std::string read_string() {
     const char quote = left_.front();
     std::size_t end = 1;
     while (end < left_.size() && left_[end] != quote) end += quote == '"' && left_[end] == '\\' ? 2 : 1;
     if (end >= left_.size()) refuse("a quote that is not closed on its line");
-    const std::string_view inside = left_.substr(1, end - 1);
     std::string quoted = "\"";
-    for (const char c : inside) {
-      if (c == '\t') quoted += "\\t";  // which TOML lets stand, and JSON does not
-      if (c != '\t' && quote == '\'' && (c == '"' || c == '\\')) quoted += '\\';
-      if (c != '\t') quoted += c;
+    for (const char c : left_.substr(1, end - 1)) {
+      if (quote == '\'' && (c == '"' || c == '\\')) quoted += '\\';
+      quoted += c == '\t' ? "\\t" : std::string(1, c);  // TOML lets a tab stand, and JSON does not
     }
     const auto json = nlohmann::json::parse(quoted + '"', nullptr, false);
     if (!json.is_string()) refuse("an escape that TOML does not have, or text that is no UTF-8");
