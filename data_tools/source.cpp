@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/utf8.hpp"
 
 namespace barlow::data_tools {
 namespace fs = std::filesystem;
@@ -86,24 +87,6 @@ std::string guess_format(const SourceOptions& options) {
     refuse(first, "a compressed archive; decompress it first (gunzip): ranks read it at many places at once");
   refuse(first,
          "cannot tell what this is; name it with --format folder|imagenet-train|imagenet-val|idx|cifar10|cifar100");
-}
-
-/// RFC 3629: no form longer than needed, no surrogates, nothing beyond Unicode.
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto first = static_cast<unsigned char>(text[i++]);
-    const int more = first < 0x80 ? 0 : first < 0xC0 ? -1 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : first < 0xF8 ? 3 : -1;
-    if (more < 0 || text.size() - i < static_cast<std::size_t>(more)) return false;
-    std::uint32_t code = more == 0 ? first : first & (0x3F >> more);
-    for (int k = 0; k < more; ++k) {
-      const auto next = static_cast<unsigned char>(text[i++]);
-      if ((next & 0xC0) != 0x80) return false;
-      code = code << 6 | (next & 0x3F);
-    }
-    constexpr std::uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
-    if (code < kSmallest[more] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return false;
-  }
-  return true;
 }
 
 /// A set's names are UTF-8: what reads them (h5py, JSON, a report) fails on anything else.
