@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/number.hpp"
 #include "source.hpp"
 
 namespace barlow::data_tools {
@@ -192,12 +193,11 @@ std::vector<std::int32_t> number_labels(const fs::path& path, const std::vector<
   if (is_number(lines.front())) {
     for (const std::string& line : lines) {
       // Each number up to the highest is a class: one line must not decide about memory.
-      std::int32_t label = 0;
-      const auto end = std::from_chars(line.data(), line.data() + line.size(), label);
-      if (end.ec != std::errc() || label > kMaxClasses)
+      const auto label = parse_number<std::int32_t>(line);
+      if (!label || *label > kMaxClasses)
         throw DataError("\"" + path.string() + "\": label " + line + "; at most " + std::to_string(kMaxClasses) +
                         " classes can be numbered, use words");
-      labels.push_back(label);
+      labels.push_back(*label);
     }
     const auto [low, high] = std::minmax_element(labels.begin(), labels.end());
     const std::int32_t base = *low == 0 ? 0 : 1;

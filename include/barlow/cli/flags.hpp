@@ -21,7 +21,7 @@ struct Range {
 
 /// A flag with one number (int, int64, uint64, double): barlow::parse_number() of its text, where CLI11 takes "" for 0,
 /// "010" for 8 and 2^63 for 2^63 - 1. Parsing throws ConfigError naming flag, text and range. Its present value is the
-/// default that --help shows.
+/// default that capture_default_str() has --help show.
 template <class T>
 CLI::Option* add_number(CLI::App& command, const std::string& flag, T& value, const std::string& help,
                         Range<T> range = {});
