@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cpu_backend.hpp"
+#include "filter_gradient.hpp"
 #include "primitives.hpp"
 #include "unfold.hpp"
 #include "winograd.hpp"
@@ -27,7 +28,7 @@ bool is_product_in_fp32(const Conv2dDesc& d) { return is_one_position(d) && d.st
 
 constexpr std::int64_t kSmallImage = 256;  // pixels
 
-/// Where that product beats oneDNN's own y and gradient of the filter, as measured (README.md).
+/// Where that product beats oneDNN's own y, as measured (README.md).
 bool multiplies(const Conv2dDesc& d) {
   return is_product_in_fp32(d) && d.H * d.W <= kSmallImage && std::max(d.C, d.K) >= 1024;
 }
@@ -38,9 +39,9 @@ bool multiplies_for_input(const Conv2dDesc& d) {
   return multiplies(d);
 }
 
-/// Where a product with unfolded images beats oneDNN's own gradient of the filter, as measured (README.md).
+/// Where a product with unfolded images beats oneDNN's own gradient of the filter, as measured with AMX (README.md).
 bool unfolds_for_filter(const Conv2dDesc& d) {
-  if (is_one_position(d)) return d.stride > 1 || d.dtype == DType::kBF16 || (multiplies(d) && d.C >= 512);
+  if (is_one_position(d)) return d.stride > 1 || d.dtype == DType::kBF16;
   const bool few_outputs = d.P() * d.Q() <= 16;
   return (d.C >= 512 || (d.C >= 256 && d.stride > 1) || (d.C >= 128 && few_outputs)) && d.dtype == DType::kBF16;
 }
@@ -120,8 +121,9 @@ void CpuBackend::do_conv2d_grad_input(const Conv2dDesc& d, In dy, In w, Out dx) 
 }
 
 void CpuBackend::do_conv2d_grad_filter(const Conv2dDesc& d, In x, In dy, Out dw) {
-  if (unfolds_for_filter(d)) return multiply_unfolded_for_filter(d, x, dy, dw);
   if (transforms_tiles(d)) return winograd_grad_filter(*primitives_, d, x, dy, dw, num_threads_);
+  if (fits_filter_gradient(d)) return filter_gradient(*primitives_, d, x, dy, dw, num_threads_);
+  if (unfolds_for_filter(d)) return multiply_unfolded_for_filter(d, x, dy, dw);
   const Primitive& backward = primitives_->convolution(d, ConvolutionKind::kGradFilter);
   const dnnl::memory result = primitives_->wrap(Primitives::filter(d, DType::kF32), dw.data);
   const bool direct = backward.weights == result.get_desc();
