@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The JSON lines of bench/on-gpu.sh as one result file, for bench/results and bench/summarize.py.
 
-    collect.py FOLDER COMMIT > bench/results/DEVICE-COMMIT.json
+    collect.py FOLDER > bench/results/DEVICE-COMMIT.json
 """
 import json
 import pathlib
-import subprocess
+import re
 import sys
 
 
@@ -34,11 +34,12 @@ def whole_step(steps):
     return entries
 
 
-def main(folder, commit):
+def main(folder):
     steps = lines(folder / "step.jsonl")
     if not steps:
         sys.exit(f"{folder}/step.jsonl: no steps were measured")
-    versions = subprocess.run(["barlow", "--version"], text=True, capture_output=True, check=False).stdout.splitlines()
+    versions = (folder / "versions.txt").read_text(encoding="utf-8").splitlines()
+    commit = re.search(r"\((.*)\)", versions[0]).group(1)  # the programs', wherever the checkout stands or whether there is one
     print(json.dumps({"device": next(step["device"] for step in steps if step["program"] == "barlow"), "commit": commit,
                       "versions": versions, "whole_step": whole_step(steps), "fed_from_hdf5": lines(folder / "fed.jsonl"),
                       "graph": lines(folder / "graph.jsonl"), "views": lines(folder / "views.jsonl"),
@@ -46,4 +47,4 @@ def main(folder, commit):
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), sys.argv[2])
+    main(pathlib.Path(sys.argv[1]))

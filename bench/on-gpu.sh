@@ -54,8 +54,9 @@ to() {
 export -f to
 export OUT
 
+# RUN may be what finds these, too.
 has_gpu=yes
-nvidia-smi -L >/dev/null 2>&1 || has_gpu=no
+"${run[@]}" nvidia-smi -L >/dev/null 2>&1 || has_gpu=no
 # What has no way of its own to say that there is no GPU.
 on_gpu() {
   if [ $has_gpu = no ]; then
@@ -66,41 +67,44 @@ on_gpu() {
   fi
 }
 
+# A time limit over all of it may cut the end: what counts most comes first, and what several ranks do on one GPU, by turns and slowly, last.
 tests() {
   step "operations against double precision" 180 test_op_parity
   step "gradients against finite differences" 120 test_op_gradients
   step "what operations promise" 60 test_op_contract
   step "views against the processor's, bit for bit" 120 test_op_views
   step "ten steps, 1 rank" 120 mpirun -n 1 test_gpu_step
-  for kind in nccl mpi; do
-    for ranks in 2 4; do
-      BARLOW_TEST_COLLECTIVES=$kind step "ten steps, $ranks ranks on one GPU, $kind" 180 mpirun -n $ranks test_gpu_step
-    done
-  done
   step "ten steps replayed, 1 rank" 120 mpirun -n 1 test_gpu_replay
-  BARLOW_TEST_COLLECTIVES=nccl step "ten steps replayed, 2 ranks on one GPU, nccl" 240 mpirun -n 2 test_gpu_replay
   on_gpu "checkpoints: from CPU to GPU and back, and deterministic resumes" 300 bash bench/gpu_checkpoint.sh "$work"
-  if command -v compute-sanitizer >/dev/null; then
+  if "${run[@]}" compute-sanitizer --version >/dev/null 2>&1; then
     on_gpu "compute-sanitizer, operations" 300 compute-sanitizer --error-exitcode 1 test_op_contract
   else
     echo "== skipped, no compute-sanitizer"
     skipped=$((skipped + 1))
   fi
+  for ranks in 2 4; do
+    for kind in nccl mpi; do
+      BARLOW_TEST_COLLECTIVES=$kind step "ten steps, $ranks ranks on one GPU, $kind" 180 mpirun -n $ranks test_gpu_step
+    done
+    [ $ranks = 2 ] || continue
+    BARLOW_TEST_COLLECTIVES=nccl step "ten steps replayed, 2 ranks on one GPU, nccl" 240 mpirun -n 2 test_gpu_replay
+  done
 }
 
-# What counts most comes first.
 benches() {
-  rm -f "$OUT"/*.jsonl "$OUT/result.json" # of an earlier run, maybe of another commit
+  rm -f "$OUT"/*.jsonl "$OUT/result.json" "$OUT/versions.txt" # of an earlier run, maybe of another commit
+  on_gpu "versions" 60 bash -c "barlow --version | tee $OUT/versions.txt"
   local steps="--precision bf16 --warmup 5 --iters 20"
-  for batch in 256 32 64 128 512; do
-    on_gpu "step, batch $batch" 90 bash -c "to step.jsonl bench_step --device cuda $steps --batch $batch"
-    on_gpu "PyTorch, batch $batch" 90 bash -c "to step.jsonl python3 bench/peer_torch.py $steps --batch $batch"
-    [ $batch = 256 ] || continue
-    on_gpu "PyTorch compiled, batch 256" 400 bash -c "to step.jsonl python3 bench/peer_torch.py $steps --batch 256 --compile"
-    on_gpu "PyTorch synchronised norms, batch 256" 120 bash -c "to step.jsonl python3 bench/peer_torch.py $steps --batch 256 --sync-batch-norm"
-  done
-  on_gpu "step fed from HDF5, batch 256" 300 bash bench/gpu_fed.sh "$work" "$OUT/fed.jsonl"
+  step_and_peer 256
+  on_gpu "PyTorch compiled, batch 256" 300 bash -c "to step.jsonl python3 bench/peer_torch.py $steps --batch 256 --compile"
+  on_gpu "PyTorch synchronised norms, batch 256" 120 bash -c "to step.jsonl python3 bench/peer_torch.py $steps --batch 256 --sync-batch-norm"
+  collect
   on_gpu "operations, bf16" 120 bash -c 'to ops.jsonl bench_ops --device cuda --precision bf16 --images 512 --iters 10 --loss'
+  on_gpu "step fed from HDF5, batch 256" 300 bash bench/gpu_fed.sh "$work" "$OUT/fed.jsonl"
+  for batch in 32 512 64 128; do
+    step_and_peer $batch
+    collect
+  done
   on_gpu "operations, fp16" 120 bash -c 'to ops.jsonl bench_ops --device cuda --precision fp16 --images 512 --iters 10'
   for batch in 16 32 256; do
     for graph in --no-cuda-graph --cuda-graph; do
@@ -110,7 +114,15 @@ benches() {
   for size in 224 96; do
     on_gpu "views, $size pixels" 90 bash -c "to views.jsonl bench_views --device cuda --images 256 --image-size $size"
   done
-  on_gpu "one result file" 60 bash -c "python3 bench/collect.py $OUT $commit >$OUT/result.json"
+  collect
+}
+step_and_peer() {
+  on_gpu "step, batch $1" 150 bash -c "to step.jsonl bench_step --device cuda $steps --batch $1"
+  on_gpu "PyTorch, batch $1" 120 bash -c "to step.jsonl python3 bench/peer_torch.py $steps --batch $1"
+}
+# All that has been measured so far.
+collect() {
+  on_gpu "one result file" 60 bash -c "python3 bench/collect.py $OUT >$OUT/result.json"
 }
 
 # Many starts, each of seconds: last.
@@ -121,9 +133,8 @@ whole_runs() {
 }
 
 main() {
-  commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
-  echo "commit $commit"
-  nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo "no GPU here"
+  echo "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+  "${run[@]}" nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo "no GPU here"
   local part
   for part in "${parts[@]}"; do "$part"; done
   echo "$passed passed, $failed failed, $skipped skipped"

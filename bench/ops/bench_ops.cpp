@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <ctime>
 #include <functional>
 
@@ -60,6 +61,7 @@ class Bench {
                "\n",
                op, shape, request_.precision, 1e3 * median, work.flop > 0 ? "gflop_per_s" : "gb_per_s",
                1e-9 * (work.flop > 0 ? work.flop : work.bytes) / median);
+    std::fflush(stdout);  // a time limit may end the program: what it has measured stays
     return median;
   }
 

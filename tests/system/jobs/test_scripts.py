@@ -118,9 +118,31 @@ def check_bench():
     assert [path.name for path in results.iterdir()] == ["log.txt"], list(results.iterdir())
 
 
+def check_bench_on_gpu():
+    """A machine where only the wrapper finds the programs, the driver's among them, and where there is no checkout's history."""
+    hidden = FOLDER / "hidden"
+    for name in "nvidia-smi", "bench_views", "bench_ops":
+        write_program(hidden / name, "")
+    write_program(hidden / "barlow", "echo 'barlow 1.2.3 (abc1234)'")
+    line = """for word in "$@"; do [ "$last" != --batch ] || batch=$word; last=$word; done
+        echo '{"program": "PROGRAM", "device": "a GPU", "batch": '$batch', "precision": "bf16", "views_per_second": SPEED, "compile": false, "versions": {"torch": "2"}}'"""
+    write_program(hidden / "bench_step", line.replace("PROGRAM", "barlow").replace("SPEED", "30"))
+    peer = line.replace("PROGRAM", "pytorch").replace("SPEED", "20")
+    write_program(hidden / "python3", f'if [[ $1 != *peer_torch.py ]]; then exec {sys.executable} "$@"; fi\n{peer}')
+    write_program(FOLDER / "wrapper", f'PATH="{hidden}:$PATH" exec "$@"')
+    write_program(FOLDER / "bench/gpu_fed.sh", 'echo "{}" >"$2"')
+    shutil.copy(PROJECT / "bench/collect.py", FOLDER / "bench/collect.py")
+    results = FOLDER / "measured"
+    said, _ = run("bench/on-gpu.sh", "benches", RUN=str(FOLDER / "wrapper"), OUT=str(results))
+    assert " 0 failed, 0 skipped" in said, said
+    result = json.loads((results / "result.json").read_text())
+    assert result["commit"] == "abc1234" and result["device"] == "a GPU", result
+    assert sorted((entry["batch"], entry["ratio"]) for entry in result["whole_step"]) == [(batch, 1.5) for batch in (32, 64, 128, 256, 512)], result
+
+
 try:
     make_project()
-    for check in check_count, check_presets, check_quickstart, check_bench:
+    for check in check_count, check_presets, check_quickstart, check_bench, check_bench_on_gpu:
         check()
         print(check.__name__, flush=True)
 finally:
