@@ -69,9 +69,13 @@ TEST_CASE("both forms of the loss terms agree with their definition") {
 
 TEST_CASE("LARS agrees with its definition") {
   Backend& backend = backend_under_test();
-  // Longer than a thread's chunk, of one element, all zero values, all zero gradients, and not adapted; with gaps.
-  const std::vector<LarsSegment> segments{{0, 50000, true},  {50000, 1, true},   {50008, 40, true},
-                                          {50048, 40, true}, {50088, 33, false}, {50128, 64, true}};
+  // Longer than a thread's chunk, of one element, all zero values, all zero gradients, and not adapted; with gaps. And
+  // so that four elements may be read at a time.
+  const bool in_fours = GENERATE(false, true);
+  std::vector<LarsSegment> segments{{0, 50000, true},  {50000, 1, true},   {50008, 40, true},
+                                    {50048, 40, true}, {50088, 33, false}, {50128, 64, true}};
+  if (in_fours)
+    segments = {{0, 50000, true}, {50008, 40, true}, {50048, 40, true}, {50088, 32, false}, {50128, 64, true}};
   const std::int64_t size = 50192;
   Values values = input(size, 1), gradients = input(size, 2);
   const Values momentum = input(size, 3);
@@ -81,7 +85,7 @@ TEST_CASE("LARS agrees with its definition") {
   const DType copied = backend.supports(DType::kBF16) ? DType::kBF16 : DType::kF32;
   for (const bool clip : {false, true}) {
     for (const float rate : {0.0F, 0.2F}) {
-      INFO("clip " << clip << ", rate " << rate);
+      INFO("clip " << clip << ", rate " << rate << (in_fours ? ", in fours" : ""));
       const LarsStep step{rate, 0.0048F, 1e-4F, 0.9F, 0.001F, clip, rate > 0 ? 1024.0F : 1.0F};
       const DeviceTensor w(backend, DType::kF32, {size}, values), g(backend, DType::kF32, {size}, gradients),
           m(backend, DType::kF32, {size}, momentum), compute(backend, copied, {size}, values),

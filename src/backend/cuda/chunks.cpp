@@ -2,11 +2,14 @@
 #include "chunks.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "device_memory.hpp"
 
 namespace barlow::cuda {
 namespace {
+
+constexpr std::int64_t kChunkElements = 1 << 15;
 
 template <class T>
 Buffer upload(const std::vector<T>& values) {
@@ -21,12 +24,11 @@ Buffer upload(const std::vector<T>& values) {
 }  // namespace
 
 std::vector<Chunk> cut_into_chunks(std::span<const LarsSegment> segments) {
-  constexpr std::int64_t kElements = 1 << 15;
   std::vector<Chunk> chunks;
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    for (std::int64_t first = 0; first < segments[i].size; first += kElements) {
+    for (std::int64_t first = 0; first < segments[i].size; first += kChunkElements) {
       chunks.push_back({.offset = segments[i].offset + first,
-                        .size = static_cast<std::int32_t>(std::min(kElements, segments[i].size - first)),
+                        .size = static_cast<std::int32_t>(std::min(kChunkElements, segments[i].size - first)),
                         .segment = static_cast<std::int32_t>(i),
                         .adapt = segments[i].adapt});
     }
@@ -34,7 +36,14 @@ std::vector<Chunk> cut_into_chunks(std::span<const LarsSegment> segments) {
   return chunks;
 }
 
-ChunkTable::ChunkTable(std::span<const LarsSegment> segments) : segments_(segments.begin(), segments.end()) {
+std::int64_t divisor_of(std::span<const LarsSegment> segments) {
+  std::int64_t divisor = kChunkElements;
+  for (const LarsSegment& segment : segments) divisor = std::gcd(std::gcd(divisor, segment.offset), segment.size);
+  return divisor;
+}
+
+ChunkTable::ChunkTable(std::span<const LarsSegment> segments)
+    : segments_(segments.begin(), segments.end()), divisor_(divisor_of(segments)) {
   const std::vector<Chunk> chunks = cut_into_chunks(segments);
   std::vector<std::int64_t> first_chunks(segments.size() + 1, 0);
   for (const Chunk& chunk : chunks) ++first_chunks[static_cast<std::size_t>(chunk.segment) + 1];

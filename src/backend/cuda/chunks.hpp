@@ -21,6 +21,9 @@ struct Chunk {
 /// At most 2^15 elements each, in the segments' order.
 std::vector<Chunk> cut_into_chunks(std::span<const LarsSegment> segments);
 
+/// The largest number that divides every segment's offset and size, so every chunk's, too: for access_width().
+std::int64_t divisor_of(std::span<const LarsSegment> segments);
+
 /// The chunks of one list of segments in device memory, and room for two f64 sums of each.
 class ChunkTable {
  public:
@@ -29,6 +32,7 @@ class ChunkTable {
 
   bool is_of(std::span<const LarsSegment> segments) const;
   unsigned num_chunks() const { return num_chunks_; }
+  std::int64_t divisor() const { return divisor_; }
   unsigned num_segments() const { return static_cast<unsigned>(segments_.size()); }
   const Chunk* chunks() const { return static_cast<const Chunk*>(chunks_.data()); }
   /// The first chunk of each segment, and one past the last.
@@ -38,6 +42,7 @@ class ChunkTable {
  private:
   std::vector<LarsSegment> segments_;
   unsigned num_chunks_;
+  std::int64_t divisor_;
   Buffer chunks_, first_chunks_, parts_;
 };
 

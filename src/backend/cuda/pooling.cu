@@ -100,23 +100,36 @@ __global__ void max_pool_grad_kernel(MaxPoolDesc d, std::int64_t items, const T*
   }
 }
 
-template <class T>
+/// Each thread averages N channels of an image.
+template <class T, int N>
 __global__ void average_kernel(std::int64_t items, std::int64_t pixels, std::int64_t channels, const T* x, T* y) {
   for (std::int64_t item = first_item(); item < items; item += item_stride()) {
-    const T* image = x + item / channels * pixels * channels + item % channels;
-    float sum = 0;
-    for (std::int64_t p = 0; p < pixels; ++p) sum += to_float(image[p * channels]);
-    y[item] = from_float<T>(sum / static_cast<float>(pixels));
+    const std::int64_t at = item * N;
+    const T* image = x + at / channels * pixels * channels + at % channels;
+    float sum[N] = {};
+    for (std::int64_t p = 0; p < pixels; ++p) {
+      const auto values = load<N>(image + p * channels);
+#pragma unroll
+      for (int i = 0; i < N; ++i) sum[i] += to_float(values.at[i]);
+    }
+    Pack<T, N> result;
+#pragma unroll
+    for (int i = 0; i < N; ++i) result.at[i] = from_float<T>(sum[i] / static_cast<float>(pixels));
+    save(y + at, result);
   }
 }
 
-template <class T>
+template <class T, int N>
 __global__ void average_grad_kernel(std::int64_t items, std::int64_t pixels, std::int64_t channels, const T* dy,
                                     T* dx) {
   const float share = 1.0F / static_cast<float>(pixels);
   for (std::int64_t item = first_item(); item < items; item += item_stride()) {
-    const std::int64_t n = item / (pixels * channels);
-    dx[item] = from_float<T>(to_float(dy[n * channels + item % channels]) * share);
+    const std::int64_t at = item * N;
+    const auto gradients = load<N>(dy + at / (pixels * channels) * channels + at % channels);
+    Pack<T, N> result;
+#pragma unroll
+    for (int i = 0; i < N; ++i) result.at[i] = from_float<T>(to_float(gradients.at[i]) * share);
+    save(dx + at, result);
   }
 }
 
@@ -148,19 +161,25 @@ void CudaBackend::do_max_pool_grad(const MaxPoolDesc& d, In dy, In argmax, Out d
 
 void CudaBackend::do_global_average_pool(In x, Out y) {
   with_element(x.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    const std::int64_t items = y.num_elements();
-    launch(average_kernel<T>, blocks_for(items), dim3(kBlock), stream(), items, x.shape[1] * x.shape[2], x.shape[3],
-           data_of<T>(x), data_of<T>(y));
+    with_width(x.shape[3], size_of(x.dtype), {x, y}, [&](auto width) {
+      using T = decltype(zero);
+      constexpr int N = decltype(width)::value;
+      const std::int64_t items = y.num_elements() / N;
+      launch(average_kernel<T, N>, blocks_for(items), dim3(kBlock), stream(), items, x.shape[1] * x.shape[2],
+             x.shape[3], data_of<T>(x), data_of<T>(y));
+    });
   });
 }
 
 void CudaBackend::do_global_average_pool_grad(In dy, Out dx) {
   with_element(dx.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    const std::int64_t items = dx.num_elements();
-    launch(average_grad_kernel<T>, blocks_for(items), dim3(kBlock), stream(), items, dx.shape[1] * dx.shape[2],
-           dx.shape[3], data_of<T>(dy), data_of<T>(dx));
+    with_width(dx.shape[3], size_of(dx.dtype), {dy, dx}, [&](auto width) {
+      using T = decltype(zero);
+      constexpr int N = decltype(width)::value;
+      const std::int64_t items = dx.num_elements() / N;
+      launch(average_grad_kernel<T, N>, blocks_for(items), dim3(kBlock), stream(), items, dx.shape[1] * dx.shape[2],
+             dx.shape[3], data_of<T>(dy), data_of<T>(dx));
+    });
   });
 }
 

@@ -18,3 +18,14 @@ TEST_CASE("chunks cover each segment in order and nothing between") {
   for (std::size_t i = 0; i < segments.size(); ++i) CHECK(covered[i] == segments[i].size);
   CHECK(chunks.size() == 4 + 1 + 1);
 }
+
+TEST_CASE("what divides segments divides their chunks") {
+  CHECK(cuda::divisor_of(std::vector<LarsSegment>{{0, 100000, true}, {100032, 64, false}}) == 32);
+  CHECK(cuda::divisor_of(std::vector<LarsSegment>{{0, 100000, true}, {100032, 33, false}}) == 1);
+  CHECK(cuda::divisor_of(std::vector<LarsSegment>{{64, 1 << 20, true}, {6 + (1 << 20), 32, true}}) == 2);
+  const std::vector<LarsSegment> segments{{40, 1 << 20, true}, {1 << 21, 120000, true}};
+  for (const cuda::Chunk& chunk : cuda::cut_into_chunks(segments)) {
+    CHECK(chunk.offset % cuda::divisor_of(segments) == 0);
+    CHECK(chunk.size % cuda::divisor_of(segments) == 0);
+  }
+}
