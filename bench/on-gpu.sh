@@ -133,7 +133,7 @@ whole_runs() {
 }
 
 main() {
-  echo "commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+  "${run[@]}" barlow --version 2>/dev/null || echo "barlow does not start here"
   "${run[@]}" nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo "no GPU here"
   local part
   for part in "${parts[@]}"; do "$part"; done
