@@ -59,14 +59,12 @@ void TrainingStep::upload(const StepInput& batch) {
     images_ = normalized_ = loss_terms_ = {};
     images_ = arena_.allocate(options_.dtype, shape);
   }
-  const Activation bytes = arena_.allocate(DType::kU8, shape);
+  const Activation made = arena_.allocate(DType::kU8, shape);  // in any case, so that measure() counts it
   const ConstTensorView received = uploads_.finish(batch.images);
-  if (batch.plans.empty()) {
-    backend_.copy(received, bytes);
-  } else {
-    backend_.make_views(batch.plans, received, bytes.view().reshaped({2, b, image_size_, image_size_, 3}));
-  }
-  backend_.normalize_images(bytes, kImageMean, kImageStd, images_);
+  if (!batch.plans.empty())
+    backend_.make_views(batch.plans, received, made.view().reshaped({2, b, image_size_, image_size_, 3}));
+  const ConstTensorView views = batch.plans.empty() ? received.reshaped(shape) : made;
+  backend_.normalize_images(views, kImageMean, kImageStd, images_);
 }
 
 /// From images_ to gradients summed over ranks, normalized_ and loss_terms_. All of it is the device's work, on the
@@ -110,9 +108,10 @@ TrainingStep::Result TrainingStep::compute(const StepInput& batch, Trace* trace,
   if (trace != nullptr) trace->record_gradients(gather_gradients(), loss_scale_.value, backend_);
 
   phase.next(Phase::kLars);
+  const auto non_finite = lars_.measure(loss_scale_.value);  // first: it waits for the device, so the terms are there
   std::array<double, 2> terms{};
   backend_.copy_to_host(loss_terms_, TensorView(terms.data(), DType::kF64, {2}));
-  Result result{terms[0], terms[1], lars_.measure(loss_scale_.value)};
+  Result result{terms[0], terms[1], non_finite};
   if (!std::isfinite(terms[0] + terms[1])) {
     result.non_finite = "the loss";
   } else if (options_.dtype == DType::kF16 && loss_scale_.update(result.non_finite.has_value())) {
