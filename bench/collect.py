@@ -41,7 +41,7 @@ def main(folder):
     versions = (folder / "versions.txt").read_text(encoding="utf-8").splitlines()
     commit = re.search(r"\((.*)\)", versions[0]).group(1)  # the programs', wherever the checkout stands or whether there is one
     print(json.dumps({"device": next(step["device"] for step in steps if step["program"] == "barlow"), "commit": commit,
-                      "versions": versions, "whole_step": whole_step(steps), "fed_from_hdf5": lines(folder / "fed.jsonl"),
+                      "versions": versions, "whole_step": whole_step(steps), "steps": steps, "fed_from_hdf5": lines(folder / "fed.jsonl"),
                       "graph": lines(folder / "graph.jsonl"), "views": lines(folder / "views.jsonl"),
                       "operations": lines(folder / "ops.jsonl")}, indent=1))
 

@@ -138,6 +138,7 @@ def check_bench_on_gpu():
     result = json.loads((results / "result.json").read_text())
     assert result["commit"] == "abc1234" and result["device"] == "a GPU", result
     assert sorted((entry["batch"], entry["ratio"]) for entry in result["whole_step"]) == [(batch, 1.5) for batch in (32, 64, 128, 256, 512)], result
+    assert len(result["steps"]) == 5 * 2 + 2, "the peers that are not the fastest are missing"
 
 
 try:
