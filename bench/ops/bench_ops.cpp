@@ -222,7 +222,7 @@ int main(int argc, char** argv) {
   bench_copy(bench, *backend);
   if (r.loss) bench_loss(bench, *backend);
   fmt::print(
-      R"({{"op": "total", "device": "{}", "images": {}, "dtype": "{}", "conv_s": {:.3f}, "conv_gflop_per_s": {:.1f}, "norm_s": {:.3f}}})"
+      R"({{"op": "total", "device": "{}", "images": {}, "dtype": "{}", "conv_s": {:.5f}, "conv_gflop_per_s": {:.1f}, "norm_s": {:.5f}}})"
       "\n",
       backend->description(), r.images, r.precision, totals.conv, 1e-9 * totals.conv_flop / totals.conv, totals.norm);
   return 0;

@@ -115,9 +115,12 @@ std::string collectives_under_test() {
   return kind == nullptr ? "auto" : kind;
 }
 
+/// Ranks that share a GPU take turns: a search of plans, 40 runs for each convolution, would take most of the time.
 std::unique_ptr<Backend> device_of(const MpiSession& session) {
-  return make_backend(
-      {.device = testing::device_under_test(), .local_rank = session.local_rank(), .local_size = session.local_size()});
+  return make_backend({.device = testing::device_under_test(),
+                       .local_rank = session.local_rank(),
+                       .local_size = session.local_size(),
+                       .deterministic = session.world_size() > 1});
 }
 
 }  // namespace
