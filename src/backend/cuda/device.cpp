@@ -24,6 +24,9 @@ std::string explain(const Devices& devices) {
     case Obstacle::kNone:
       break;
   }
+  if (!devices.error.empty())
+    return fmt::format("no GPU can be used here, CUDA says \"{}\" (does nvidia-smi work?); use --device cpu",
+                       devices.error);
   return "no GPU is visible here (is CUDA_VISIBLE_DEVICES empty, or the job without --gpus?); use --device cpu";
 }
 
@@ -42,6 +45,8 @@ Devices find_devices() {
     devices.obstacle = driver == 0                             ? Obstacle::kNoDriver
                        : status == cudaErrorInsufficientDriver ? Obstacle::kOldDriver
                                                                : Obstacle::kNoDevice;
+    // Such as a fabric manager of several GPUs that has not been started.
+    if (status != cudaSuccess && status != cudaErrorNoDevice) devices.error = cudaGetErrorString(status);
   }
   return devices;
 }

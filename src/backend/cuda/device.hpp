@@ -12,7 +12,8 @@ enum class Obstacle { kNone, kNoDriver, kOldDriver, kNoDevice };
 struct Devices {
   int count = 0;
   Obstacle obstacle = Obstacle::kNoDevice;
-  std::string driver;  ///< `13.0`, or empty
+  std::string driver;   ///< `13.0`, or empty
+  std::string error{};  ///< why the devices that are there cannot be used, in CUDA's words; or empty
 };
 Devices find_devices();
 

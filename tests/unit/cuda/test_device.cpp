@@ -20,4 +20,6 @@ TEST_CASE("what is missing is named with its remedy") {
     CHECK_THROWS_WITH(cuda::choose_device(Devices{0, obstacle, "12.2"}, 0), contains("--device cpu"));
   }
   CHECK_THROWS_WITH(cuda::choose_device(Devices{0, Obstacle::kOldDriver, "12.2"}, 0), contains("up to 12.2"));
+  CHECK_THROWS_WITH(cuda::choose_device(Devices{0, Obstacle::kNoDevice, "13.0", "system not yet initialized"}, 0),
+                    contains("system not yet initialized"));
 }
