@@ -158,7 +158,7 @@ std::vector<LinearResult> evaluate_linear(const Features& train, const Features&
     for (std::size_t i = 0; i < results.size(); ++i) {
       const auto total = static_cast<double>(test.num_samples);
       results[i].last = {100 * runtime.session.sum(top1[i]) / total, 100 * runtime.session.sum(top5[i]) / total};
-      if (results[i].last.top1 > results[i].best.top1) {
+      if (epoch == 0 || results[i].last.top1 > results[i].best.top1) {
         results[i].best = results[i].last;
         results[i].best_epoch = epoch + 1;
       }

@@ -123,6 +123,16 @@ TEST_CASE("the linear classifiers follow softmax regression in double, each at i
   CHECK(results[0].last.top1 != results[1].last.top1);
 }
 
+TEST_CASE("a classifier that is never right still has its top-5", "[evaluate]") {
+  const auto train = samples::make(60, 4, 2, 0.2, 5);
+  auto test = samples::make(30, 4, 2, 0.2, 6);
+  test.labels.assign(test.labels.size(), 2);  // a class that no training image has
+  const auto results = run(train, test, 3, {.epochs = 2, .batch_size = 10, .learning_rates = {1}});
+  CHECK(results[0].best.top1 == 0);
+  CHECK(results[0].best.top5 == 100);
+  CHECK(results[0].best_epoch == 1);
+}
+
 TEST_CASE("a rate that diverges is no success", "[evaluate]") {
   const auto train = samples::make(60, 4, 3, 0.2, 5);
   const auto test = samples::make(30, 4, 3, 0.2, 6);
