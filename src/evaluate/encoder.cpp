@@ -104,7 +104,7 @@ void Encoder::read_weights() {
     } else if (is_checkpoint(options_.checkpoint)) {
       train::read_checkpoint(options_.checkpoint, store_, runtime_.backend);
     } else {
-      train::load_initial_weights(options_.checkpoint, store_, runtime_.backend);
+      train::load_initial_weights(options_.checkpoint, store_, runtime_.backend, train::RunningStatistics::kRequired);
     }
   });
   for (const TensorView tensor : {store_.values(), store_.buffers()}) runtime_.collectives.broadcast(tensor);

@@ -99,7 +99,8 @@ void tensor_to_device(Backend& backend, const nn::Parameter& parameter, const st
   backend.synchronize();
 }
 
-void load_initial_weights(const std::filesystem::path& file, nn::ParameterStore& store, Backend& backend) {
+void load_initial_weights(const std::filesystem::path& file, nn::ParameterStore& store, Backend& backend,
+                          RunningStatistics statistics) {
   const InitialWeights weights(file);
   const nn::ParameterLayout& layout = store.layout();
   std::set<std::string> parts;
@@ -113,11 +114,13 @@ void load_initial_weights(const std::filesystem::path& file, nn::ParameterStore&
     if (!parts.contains(part_of(parameter.name))) continue;
     tensor_to_device(backend, parameter, weights.values(parameter), store.value(static_cast<int>(i)));
   }
-  // Running statistics may be missing: weights for a start from scratch have none worth keeping.
   for (std::size_t i = 0; i < layout.buffers().size(); ++i) {
     const nn::Parameter& buffer = layout.buffers()[i];
-    if (weights.has(buffer.name))
+    if (weights.has(buffer.name)) {
       tensor_to_device(backend, buffer, weights.values(buffer), store.buffer(static_cast<int>(i)));
+    } else if (statistics == RunningStatistics::kRequired) {
+      weights.refuse(buffer.name + " is missing: a frozen network needs its running statistics; save its whole state");
+    }
   }
   store.refresh_compute_copy();
 }

@@ -15,10 +15,15 @@ std::vector<float> tensor_to_host(Backend& backend, const nn::Parameter& paramet
 void tensor_to_device(Backend& backend, const nn::Parameter& parameter, const std::vector<float>& values,
                       TensorView device);
 
+/// Training makes them anew; a frozen network is nothing without them.
+enum class RunningStatistics { kOptional, kRequired };
+
 /// Takes the weights that a safetensors file has: all of the backbone, all of the projector, or both. Names of the
 /// backbone may lack the prefix `backbone.`; names that the model does not have (such as `fc.weight`) are ignored.
-/// @throws DataError naming file and tensor when a shape differs, or a part is there only in part.
-void load_initial_weights(const std::filesystem::path& file, nn::ParameterStore& store, Backend& backend);
+/// @throws DataError naming file and tensor when a shape differs, a part is there only in part, or required
+/// statistics are missing.
+void load_initial_weights(const std::filesystem::path& file, nn::ParameterStore& store, Backend& backend,
+                          RunningStatistics statistics = RunningStatistics::kOptional);
 
 /// Writes the backbone under torchvision's names, num_batches_tracked included. @throws StorageError.
 void export_backbone(const std::filesystem::path& file, const nn::ParameterStore& store, Backend& backend);

@@ -146,7 +146,10 @@ def check_refusals(finished):
     header["layer1.2.conv1.weight"] = {"dtype": "F32", "shape": [1], "data_offsets": [end, end + 4]}
     text = json.dumps(header).encode()
     deeper.write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + size:] + bytes(4))
-    cases = [(["--checkpoint", FOLDER / "missing"], "missing"), (["--checkpoint", cut, *PLAIN], "cut.safetensors"),
+    frozen = FOLDER / "no-statistics.safetensors"
+    text = json.dumps({name: entry for name, entry in json.loads(whole[8:8 + size]).items() if name != "bn1.running_var"}).encode()
+    frozen.write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + size:])
+    cases = [(["--checkpoint", FOLDER / "missing"], "missing"), (["--checkpoint", frozen, *PLAIN], "bn1.running_var is missing"), (["--checkpoint", cut, *PLAIN], "cut.safetensors"),
              (["--checkpoint", deeper, *PLAIN], "layer1.2.conv1.weight is of a deeper network"),
              (["--checkpoint", DATA], DATA.name), (["--checkpoint", finished / "backbone.safetensors", "--architecture", "resnet50", *PLAIN[2:]], "layer1.0.conv1"),
              (["--checkpoint", finished / "backbone.safetensors"], "give the --architecture, --stem and --backbone-width"),
