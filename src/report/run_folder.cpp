@@ -68,12 +68,17 @@ std::map<std::string, std::string> parse_settings(const std::string& toml) {
   return settings;
 }
 
-/// The encoder's name for people: a file inside the run is the run itself.
+/// The encoder's name for people: the newest weights inside the run are the run itself, others have their name, too. A
+/// path of another working folder or machine leads nowhere here: its folder then goes by its name.
 std::string encoder_name(const std::string& encoder, const fs::path& run) {
   std::error_code ignored;
   const fs::path file = fs::weakly_canonical(encoder, ignored);
   const fs::path folder = fs::weakly_canonical(run, ignored);
-  return !file.empty() && (file == folder || file.parent_path() == folder) ? "this run" : encoder;
+  const bool is_from_elsewhere = !fs::exists(file, ignored) && file.parent_path().filename() == folder.filename();
+  if (file.empty() || (file != folder && file.parent_path() != folder && !is_from_elsewhere)) return encoder;
+  const std::string name = file.filename().string();
+  const bool is_newest = file == folder || name == "checkpoint.h5" || name == "backbone.safetensors";
+  return is_newest ? "this run" : "this run, " + name;
 }
 
 void add_evaluation(const Json& object, RunFolder& run) {

@@ -132,6 +132,23 @@ TEST_CASE("a count that no integer holds is cut off", "[report]") {
   CHECK(count(run.report(), "9.01e+15 training, 0 test images") == 1);
 }
 
+TEST_CASE("a run is known by its weights' names, wherever it was evaluated", "[report]") {
+  const Folder run;
+  run.write("config.toml", "epochs = 3.0\n");
+  const auto name_of = [&](const fs::path& encoder) {
+    run.write("evaluation.json", R"({"protocol":"knn","top1":82.5,"top5":97,"encoder":")" + encoder.string() + "\"}");
+    return report::read_run(run.path()).evaluations.at(0).encoder;
+  };
+  run.write("checkpoint.h5", "");
+  CHECK(name_of(run.path() / "checkpoint.h5") == "this run");
+  CHECK(name_of(run.path() / "checkpoint.epoch-0100.h5") == "this run, checkpoint.epoch-0100.h5");
+  const fs::path same_name = fs::path("/elsewhere/runs") / run.path().filename();
+  CHECK(name_of(same_name / "backbone.safetensors") == "this run");
+  CHECK(name_of("runs" / run.path().filename() / "checkpoint.epoch-0100.h5") == "this run, checkpoint.epoch-0100.h5");
+  CHECK(name_of("/elsewhere/runs/another/checkpoint.h5") == "/elsewhere/runs/another/checkpoint.h5");
+  CHECK(name_of("untrained") == "untrained");
+}
+
 TEST_CASE("what is no run folder is refused", "[report]") {
   const Folder run;
   CHECK_THROWS_AS(report::write_report(run.path() / "missing", run.path() / "r.html"), DataError);
