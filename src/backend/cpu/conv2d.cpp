@@ -39,9 +39,11 @@ bool multiplies_for_input(const Conv2dDesc& d) {
   return multiplies(d);
 }
 
-/// Where a product with unfolded images beats oneDNN's own gradient of the filter, as measured with AMX (README.md).
+/// Where a product with unfolded images beats oneDNN's own gradient of the filter, as measured with AMX (README.md), or
+/// where that is wrong: on AVX-512, 2.6 adds in what lies beside images narrower than the stride.
 bool unfolds_for_filter(const Conv2dDesc& d) {
   if (is_one_position(d)) return d.stride > 1 || d.dtype == DType::kBF16;
+  if (d.W < d.stride && d.dtype == DType::kBF16) return true;
   const bool few_outputs = d.P() * d.Q() <= 16;
   return (d.C >= 512 || (d.C >= 256 && d.stride > 1) || (d.C >= 128 && few_outputs)) && d.dtype == DType::kBF16;
 }
