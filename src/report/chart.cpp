@@ -65,7 +65,8 @@ std::string dots_of(const std::vector<double>& x, const std::vector<double>& y, 
   std::string path;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double place = y_axis.place(y[i]);
-    if (std::isfinite(place)) path += fmt::format("M{:.1f} {:.1f}h0", 1000 * x_axis.place(x[i]), 1000 - 1000 * place);
+    if (std::isfinite(place) && std::isfinite(x[i]))
+      path += fmt::format("M{:.1f} {:.1f}h0", 1000 * x_axis.place(x[i]), 1000 - 1000 * place);
   }
   return path;
 }

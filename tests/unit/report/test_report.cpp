@@ -165,6 +165,14 @@ TEST_CASE("a line of metrics cut short is left out and a repeated step keeps the
   CHECK(metrics.column("time")[1] - metrics.column("time")[0] == 1);
 }
 
+TEST_CASE("a line without a time is a gap over time", "[report]") {
+  const Folder run;
+  run.write("metrics.jsonl", metrics_line(1, "7") + "{\"step\":2,\"epoch\":0.6}\n" + metrics_line(3, "5"));
+  const std::string page = run.report();
+  CHECK(page.find("by the clock") != std::string::npos);
+  CHECK(page.find("nan") == std::string::npos);
+}
+
 TEST_CASE("a long series is thinned to means with a band that keeps its extremes", "[report]") {
   report::Chart chart{.title = "t", .unit = "", .x_name = "step", .x = {}, .series = {{"s", "first", {}}}};
   for (int i = 0; i < 100000; ++i) {
