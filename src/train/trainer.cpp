@@ -13,7 +13,6 @@
 #include "barlow/base/log.hpp"
 #include "barlow/comm/agreement.hpp"
 #include "barlow/comm/watched_collectives.hpp"
-#include "barlow/train/batch_order.hpp"
 #include "barlow/train/checkpoint_writer.hpp"
 #include "barlow/train/metrics.hpp"
 #include "barlow/train/nonfinite.hpp"
@@ -21,6 +20,7 @@
 #include "barlow/train/run_folder.hpp"
 #include "barlow/train/stop_signal.hpp"
 #include "barlow/train/tensor_files.hpp"
+#include "batch_stream.hpp"
 #include "memory_plan.hpp"
 #include "pace.hpp"
 #include "profile.hpp"
@@ -46,6 +46,7 @@ class Run {
         watchdog_(watchdog),
         dataset_(open_dataset("--data", config.data, session_)),
         plan_(collectively(session_, [&] { return RunPlan(config, dataset_, runtime); })),
+        batches_(config, dataset_, plan_),
         checkpoints_(config.output),
         profile_(config, runtime),
         pace_(plan_.total_steps) {}
@@ -60,13 +61,6 @@ class Run {
   void start_from(std::int64_t steps_done);
   std::int64_t recover(TrainingStep& step, const data::HostBatch& batch, NonFiniteStep failed);
   Verdict agree(data::HostBatch& batch, std::int64_t steps_done);
-  void begin_uploads(TrainingStep& step, const data::HostBatch& batch);
-  StepInput step_input(const data::HostBatch& batch) const {
-    const Shape views{2, static_cast<std::int64_t>(batch.sample_ids.size()), config_.image_size, config_.image_size, 3};
-    const Shape pixels{static_cast<std::int64_t>(batch.images.size())};
-    return {ConstTensorView(batch.images.data(), DType::kU8, batch.plans.empty() ? views : pixels), batch.sample_ids,
-            batch.plans};
-  }
   StepMetrics measure(const TrainingStep::Result& result, optim::Schedule::Rates rates, std::int64_t steps_done,
                       TrainingStep& step) const;
   void record(StepMetrics metrics);
@@ -81,6 +75,7 @@ class Run {
   Watchdog& watchdog_;
   data::Dataset dataset_;
   RunPlan plan_;
+  BatchStream batches_;
   CheckpointFolder checkpoints_;
   Profile profile_;
   std::optional<RunLock> lock_;  // of rank 0
@@ -89,9 +84,7 @@ class Run {
   std::string stop_reason_ = "on request";
   RunState state_;
   std::int64_t first_step_ = 0;
-  std::int64_t saved_at_ = -1;  ///< the step of the latest checkpoint that was begun
-  std::optional<data::Loader> loader_;
-  std::optional<data::HostBatch> ahead_;    ///< the batch after the one that is computed, on its way to the device
+  std::int64_t saved_at_ = -1;              ///< the step of the latest checkpoint that was begun
   std::optional<MetricsFile> metrics_;      // of rank 0
   std::optional<CheckpointWriter> writer_;  // of rank 0
   Stopwatch since_checkpoint_;
@@ -134,8 +127,8 @@ Outcome Run::train() {
     const Stopwatch step_watch;
     const optim::Schedule::Rates rates = plan_.schedule.at(done);
     watchdog_.enter(step_operation(runtime_.collectives));
-    begin_uploads(step, batch);
-    const TrainingStep::Result result = step.compute(step_input(batch), tracing, profile_.profiler());
+    batches_.begin_uploads(batch, step.uploads());
+    const TrainingStep::Result result = step.compute(batches_.input_of(batch), tracing, profile_.profiler());
     watchdog_.enter("agreeing with the other ranks on a step's result");
     if (session_.max(result.non_finite ? 1 : 0) != 0) {
       trace.reset();
@@ -159,7 +152,7 @@ Outcome Run::train() {
     if (trace && !trace->wants(done, first_step_)) trace->close();
     if (done % config_.log_every_steps == 0 || done == plan_.total_steps) record(metrics);
     if (done % plan_.steps_per_epoch == 0 || done == plan_.total_steps) save(step, done, &batch);
-    loader_->recycle(std::move(batch));
+    batches_.recycle(std::move(batch));
   }
   profile_.finish();
   finish(step);
@@ -197,16 +190,9 @@ void Run::restore(TrainingStep& step) {
   start_from(first_step_);
 }
 
-/// Loader and metrics as they are after that many steps.
+/// Batches and metrics as they are after that many steps.
 void Run::start_from(std::int64_t steps_done) {
-  const BatchOrder order(state_.skipped_batches);
-  const std::int64_t first = order.batch_of(steps_done);
-  loader_.emplace(dataset_, plan_.sampler, plan_.augmentation, plan_.loader,
-                  data::Loader::Plan{.seed = static_cast<std::uint64_t>(config_.seed),
-                                     .rank = session_.rank(),
-                                     .world_size = session_.world_size(),
-                                     .first_step = first,
-                                     .num_steps = order.batch_of(plan_.total_steps - 1) + 1 - first});
+  batches_.start(steps_done, state_.skipped_batches, session_);
   collectively(session_, [&] {
     if (session_.is_root()) metrics_.emplace(fs::path(config_.output) / "metrics.jsonl", steps_done);
   });
@@ -239,7 +225,6 @@ std::int64_t Run::recover(TrainingStep& step, const data::HostBatch& batch, NonF
                              rollbacks + 1, config_.max_rollbacks));
   }
   step.uploads().forget();
-  ahead_.reset();
   start_from(state_.step);
   save(step, state_.step, nullptr);  // a job that is killed now goes on without the batch, too
   return state_.step;
@@ -251,10 +236,7 @@ Verdict Run::agree(data::HostBatch& batch, std::int64_t steps_done) {
   std::exception_ptr error;
   watchdog_.enter("waiting for images");
   try {
-    const BatchOrder order(state_.skipped_batches);
-    do {
-      batch = ahead_ ? std::move(*std::exchange(ahead_, std::nullopt)) : loader_->next();
-    } while (order.skips(batch.step));
+    batch = batches_.next();
   } catch (const Error&) {
     error = std::current_exception();
   }
@@ -275,14 +257,6 @@ Verdict Run::agree(data::HostBatch& batch, std::int64_t steps_done) {
   const auto verdict = static_cast<Verdict>(session_.max(static_cast<long long>(wish)));
   if (verdict == Verdict::kFail) settle(session_, error);
   return verdict;
-}
-
-/// This batch's, unless it came ahead, and the next one's beside the computation.
-void Run::begin_uploads(TrainingStep& step, const data::HostBatch& batch) {
-  step.uploads().begin(step_input(batch).images);
-  ahead_ = loader_->try_next();
-  if (ahead_ && !BatchOrder(state_.skipped_batches).skips(ahead_->step))
-    step.uploads().begin(step_input(*ahead_).images);
 }
 
 /// Why this rank wants to stop now; empty if it does not. Files and clocks are rank 0's to look at.
@@ -313,7 +287,7 @@ StepMetrics Run::measure(const TrainingStep::Result& result, optim::Schedule::Ra
 }
 
 void Run::record(StepMetrics metrics) {
-  pace_.end_line(metrics, config_.batch_size, loader_->wait_seconds());
+  pace_.end_line(metrics, config_.batch_size, batches_.wait_seconds());
   if (!session_.is_root()) return;
   metrics_->record(metrics);
   const std::string line = to_line(metrics);
