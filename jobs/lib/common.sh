@@ -69,6 +69,7 @@ last_checkpoint() {
 # pretrain ARGUMENT... : barlow pretrain on the job's tasks, and its exit code. Where tasks were killed (128 and more: a crash, or SLURM
 # ending what is left of a hang) the code is 75 if this start has written a checkpoint: going on from there makes progress. If it has not,
 # the same would happen again, for ever, so the code stays. barlow goes by the same rule where it ends a hang itself (--hang-timeout).
+# A run that somebody has asked to stop (`barlow stop RUN`, the file RUN/stop) does not come again by itself.
 pretrain() {
   local run before code=0
   run=$(run_folder "$@")
@@ -82,6 +83,7 @@ pretrain() {
       echo "job: tasks were killed (exit code $code) before this start wrote a checkpoint in \"$run\": not started again" >&2
     fi
   fi
+  if [ -e "$run/stop" ]; then BARLOW_AGAIN=no; fi
   return "$code"
 }
 

@@ -155,6 +155,9 @@ bool is_stop_requested(const fs::path& run) {
 void clear_stop_request(const fs::path& run) {
   std::error_code error;
   fs::remove(run / "stop", error);
+  if (error)
+    throw ConfigError("cannot remove \"" + (run / "stop").string() + "\", a request to stop: " + error.message() +
+                      "; remove it, or give another --output");
 }
 
 }  // namespace barlow::train

@@ -264,10 +264,7 @@ std::string Run::reason_to_stop(std::int64_t done_now) {
   if (StopSignal::received() != 0 || (config_.stop_after_steps > 0 && done_now >= config_.stop_after_steps))
     return "on request";
   if (!session_.is_root()) return "";
-  if (is_stop_requested(config_.output)) {
-    clear_stop_request(config_.output);
-    return "on request";
-  }
+  if (is_stop_requested(config_.output)) return "on request";
   if (done_now > 0 && time_limit_.is_near(longest_step_s_, writer_->longest_write_s()))
     return "before the job's time limit";
   return "";

@@ -34,10 +34,12 @@ void begin_run_folder(const std::filesystem::path& run, const std::string& confi
 /// True if the last step has been logged and the weights have been written.
 bool is_finished(const std::filesystem::path& run);
 
-/// A request to stop is the file `stop` in the run folder, from any machine that sees it; the run removes it.
-/// @throws StorageError.
+/// A request to stop is the file `stop` in the run folder, from any machine that sees it. It stays until the next start
+/// clears it: job scripts see by it that somebody wants the run to stop, and do not start it again.
+/// @throws ConfigError if the folder cannot be written.
 void request_stop(const std::filesystem::path& run);
 bool is_stop_requested(const std::filesystem::path& run);
+/// @throws ConfigError if it cannot be removed: every start would stop before its first step.
 void clear_stop_request(const std::filesystem::path& run);
 
 }  // namespace barlow::train

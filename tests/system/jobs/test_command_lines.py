@@ -74,7 +74,8 @@ def check_pretrain():
 
 
 def check_killed(script, extra):
-    """A task was killed: the job comes again where this start has written a checkpoint, however the run's folder was named."""
+    """A task was killed: the job comes again where this start has written a checkpoint, however the run's folder was named, and unless somebody
+    has asked the run to stop."""
     config = FOLDER / "run.toml"
     config.write_text(f'epochs = 3\noutput = "{RUN}"\n')
     for words in (["--output", RUN], [f"--output={RUN}"], ["--output", "other", "--output", RUN], ["--config", config], [f"--config={config}"]):
@@ -83,6 +84,10 @@ def check_killed(script, extra):
             said, log = submit(script, "--data", "d.h5", *words, expect=expect, STUB_CODE=str(code), STUB_SAVES=str(saves), **extra)
             assert ("scontrol requeue 17" in log) == (expect == 75) and str(RUN) in said, f"{words}, {code}: {said}{log}"
             assert log.count("srun ") == 1, f"{words}, {code}: started again\n{said}{log}"
+        (RUN / "stop").touch()
+        said, log = submit(script, "--data", "d.h5", *words, expect=75, STUB_CODE="75", **extra)
+        assert "scontrol" not in log and "submit it again to go on" in said, f"{words}, barlow stop: {said}{log}"
+        (RUN / "stop").unlink()
     (RUN / "checkpoint.h5").replace(RUN / "checkpoint.previous.h5")  # as one that is killed between the two renames leaves it
     submit(script, "--data", "d.h5", "--output", RUN, expect=137, STUB_CODE="137", **extra)
 

@@ -98,6 +98,8 @@ def main():
     check_one_job_and_stop()
     check_time_limit()
     check_lost_checkpoints()
+    (FOLDER / "shared" / "stop" / "kept").mkdir(parents=True)
+    assert "a request to stop" in run(command(FOLDER / "shared", 1, **LONG), expect=2)
     for name in "status", "stop":
         assert "no-run" in run([BARLOW, name, FOLDER / "no-run"], expect=2)
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs that are stopped from outside, on a real SLURM of two simulated nodes: scontrol requeue, scancel, a chain of jobs, an array.
+"""Jobs that are stopped from outside, on a real SLURM of two simulated nodes: scontrol requeue, barlow stop, scancel, a chain of jobs, an array.
 
 test_stops.py BIN_FOLDER PROJECT
 """
-from cluster import (FOLDER, NETWORK, STEPS, Job, await_steps, make_images, output, pretrain, require_goes_on, require_same, run_checks, said, steps, submit, wait_for,
+from cluster import (BINARIES, FOLDER, NETWORK, STEPS, Job, await_steps, make_images, output, pretrain, require_goes_on, require_same, run_checks, said, steps, submit, wait_for,
                      weights, write_site)
 
 SHAPE = 2, 1
@@ -33,6 +33,19 @@ def check_requeue():
     job.await_requeue()
     assert weights(run)["step"] == steps(run) < STEPS and "stopped on request after step" in said(job.log), said(job.log)
     require_goes_on(job, run, WHOLE)
+
+
+def check_stop():
+    """barlow stop: the job ends with a checkpoint and does not come again, until somebody submits it."""
+    run = FOLDER / "stopped"
+    job = submit("pretrain_cpu", SHAPE, pretrain(run))
+    await_steps(run, job)
+    output(f"{BINARIES}/barlow", "stop", run)
+    assert job.end() == ("FAILED", "75:0") and job.field("Restarts") == "0", job.describe()
+    assert "submit it again to go on" in said(job.log) and weights(run)["step"] == steps(run) < STEPS, said(job.log)
+    job = submit("pretrain_cpu", SHAPE, pretrain(run))
+    job.complete()
+    require_same(run, WHOLE, job)
 
 
 def check_cancel():
@@ -106,4 +119,4 @@ def check_array():
     assert table.count("\n") == 4 and "not yet" not in table, table
 
 
-run_checks(2, check_whole, check_requeue, check_cancel, check_lingering_rank, check_chain, check_array)
+run_checks(2, check_whole, check_requeue, check_stop, check_cancel, check_lingering_rank, check_chain, check_array)
