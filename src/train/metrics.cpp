@@ -24,26 +24,35 @@
 namespace barlow::train {
 namespace {
 
+/// Calls use(line) for every line, or until it says false; not at all where there is no file.
+template <class Use>
+void read_lines(const std::filesystem::path& path, Use&& use) {
+  errno = 0;
+  std::ifstream input(path);
+  if (!input && errno == ENOENT) return;
+  if (!input) fail_reading(path, errno);
+  for (std::string line; std::getline(input, line);) {
+    if (!use(line)) return;
+  }
+  if (input.bad()) fail_reading(path, errno);
+}
+
 /// The lines of steps up to `steps_done`. A last line cut short by a kill goes without a word; others that cannot be
 /// read are told of.
 std::string lines_up_to(const std::filesystem::path& path, std::int64_t steps_done) {
   std::string kept;
   std::int64_t unreadable = 0, passed_over = 0;
-  errno = 0;
-  std::ifstream input(path);
-  if (!input && errno == ENOENT) return "";
-  if (!input) fail_reading(path, errno);
-  for (std::string line; std::getline(input, line);) {
+  read_lines(path, [&](const std::string& line) {
     const auto object = nlohmann::json::parse(line, nullptr, false);
     if (!object.is_object() || !object.contains("step") || !object["step"].is_number_integer()) {
       ++passed_over;
-      continue;
+      return true;
     }
-    if (object["step"].get<std::int64_t>() > steps_done) break;
+    if (object["step"].get<std::int64_t>() > steps_done) return false;
     unreadable += std::exchange(passed_over, 0);
     kept += line + "\n";
-  }
-  if (input.bad()) fail_reading(path, errno);
+    return true;
+  });
   if (unreadable > 0) {
     log::warning(fmt::format("\"{}\": {} lines cannot be read and are left out", path.string(), unreadable));
   }
@@ -123,10 +132,9 @@ std::string to_line(const StepMetrics& m) {
 
 std::optional<StepMetrics> last_metrics(const std::filesystem::path& path) {
   std::optional<StepMetrics> last;
-  std::ifstream input(path);
-  for (std::string line; std::getline(input, line);) {
+  read_lines(path, [&](const std::string& line) {
     const auto object = nlohmann::json::parse(line, nullptr, false);
-    if (!object.is_object()) continue;
+    if (!object.is_object()) return true;
     const auto number = [&](const char* name) {
       const auto found = object.find(name);
       return found != object.end() && found->is_number() ? found->get<double>() : 0.0;
@@ -145,7 +153,8 @@ std::optional<StepMetrics> last_metrics(const std::filesystem::path& path) {
                        .loader_wait_share = number("loader_wait_share"),
                        .total_steps = count("total_steps"),
                        .seconds_left = number("seconds_left")};
-  }
+    return true;
+  });
   return last;
 }
 

@@ -134,6 +134,7 @@ RunLock::~RunLock() { close(file_); }
 std::optional<std::string> RunLock::holder(const fs::path& run) {
   const fs::path path = run / "lock";
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0 && errno != ENOENT) fail_reading(path, errno);
   if (file < 0) return std::nullopt;
   const bool held = flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   close(file);
@@ -142,9 +143,11 @@ std::optional<std::string> RunLock::holder(const fs::path& run) {
 }
 
 void request_stop(const fs::path& run) {
-  std::ofstream file(run / "stop");
-  file << this_process() << "\n";
-  if (!file.flush()) throw StorageError("cannot write \"" + (run / "stop").string() + "\": " + std::strerror(errno));
+  const fs::path path = run / "stop";
+  errno = 0;
+  if (!std::ofstream(path))
+    throw ConfigError("cannot write \"" + path.string() + "\": " + std::strerror(errno) +
+                      "; ask whoever may write there to stop the run");
 }
 
 bool is_stop_requested(const fs::path& run) {

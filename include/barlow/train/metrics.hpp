@@ -53,7 +53,7 @@ class MetricsFile {
 /// For people: `step 120/11,500 (1 %)  loss 812.3 (on 640.1, off 172.2; noise floor 167.0) ...`.
 std::string to_line(const StepMetrics& metrics);
 
-/// The last whole line of a metrics file, if there is one.
+/// The last whole line of a metrics file, if there is one. @throws as fail_reading()
 std::optional<StepMetrics> last_metrics(const std::filesystem::path& path);
 
 /// `3 d 04 h`, `2 h 05 min`, `4 min 10 s`, `12 s`.

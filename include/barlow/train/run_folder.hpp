@@ -18,7 +18,7 @@ class RunLock {
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
 
-  /// Host and process of the job that holds the folder now, if one does.
+  /// Host and process of the job that holds the folder now, if one does. @throws as fail_reading()
   static std::optional<std::string> holder(const std::filesystem::path& run);
 
  private:

@@ -152,6 +152,13 @@ def check_read_only():
     job = Background(folder, 0, preexec_fn=become_nobody, executable=program)
     try:
         job.wait_until(lambda: (folder / "checkpoint.h5").exists(), "the first checkpoint")
+        other = ["setpriv", f"--reuid={NOBODY - 1}", f"--regid={NOBODY - 1}", "--clear-groups", program]
+        errors = run([*other, "stop", folder], expect=2)
+        assert "Permission denied" in errors and "ask whoever" in errors, errors
+        os.chmod(folder / "lock", 0o600)
+        for name in "status", "stop":
+            errors = run([*other, name, folder], expect=2)
+            assert "Permission denied" in errors and str(folder / "lock") in errors, errors
         os.chmod(folder, 0o555)
         job.wait_until(lambda: job.warnings() >= 2, "a second warning")
         assert "Permission denied" in job.log.read_text(), job.log.read_text()
@@ -186,8 +193,10 @@ def check_unreadable():
         if name == ".":
             os.rename(folder / "checkpoint.h5", folder / "checkpoint.epoch-0001.h5")
             (folder / "checkpoint.previous.h5").unlink()
-        errors = run([*as_nobody, *command(folder, 0)[1:]], expect=2)
-        assert "Permission denied" in errors and str(folder / name if name != "." else folder) in errors and "error:" in errors, errors
+        commands = [command(folder, 0)[1:], ["status", folder]] if name == "metrics.jsonl" else [command(folder, 0)[1:]]
+        for words in commands:
+            errors = run([*as_nobody, *words], expect=2)
+            assert "Permission denied" in errors and str(folder / name if name != "." else folder) in errors and "error:" in errors, errors
         os.chmod(folder / name, 0o755)
         if name == ".":
             os.rename(folder / "checkpoint.epoch-0001.h5", folder / "checkpoint.h5")
