@@ -25,7 +25,9 @@ long long seconds_in(const char* variable) {
 }  // namespace
 
 TimeLimit::TimeLimit() : begin_(seconds_in("SLURM_JOB_START_TIME")), end_(seconds_in("SLURM_JOB_END_TIME")) {
-  if (begin_ <= 0 || begin_ >= end_) begin_ = std::time(nullptr);  // SLURM 22.05 does not tell
+  const std::time_t now = std::time(nullptr);
+  if (end_ <= now) end_ = 0;
+  if (begin_ <= 0 || begin_ >= end_) begin_ = now;  // SLURM 22.05 does not tell
 }
 
 double TimeLimit::seconds_left() const {

@@ -80,7 +80,7 @@ class Run {
   Profile profile_;
   std::optional<RunLock> lock_;  // of rank 0
   TimeLimit time_limit_;
-  double longest_step_s_ = 0;
+  double longest_step_s_ = 0;  ///< of this start, with its wait for images and for a checkpoint's copy
   std::string stop_reason_ = "on request";
   RunState state_;
   std::int64_t first_step_ = 0;
@@ -111,6 +111,7 @@ Outcome Run::train() {
   pace_.begin(first_step_);
   std::int64_t done = first_step_;
   while (done < plan_.total_steps) {
+    const Stopwatch step_watch;
     profile_.begin_step(done);
     data::HostBatch batch;
     const Verdict verdict = agree(batch, done);
@@ -124,7 +125,6 @@ Outcome Run::train() {
 
     Trace* const tracing = trace && trace->wants(done, first_step_) ? &*trace : nullptr;
     if (tracing != nullptr) tracing->begin(done, step.gather_state(), runtime_.backend);
-    const Stopwatch step_watch;
     const optim::Schedule::Rates rates = plan_.schedule.at(done);
     watchdog_.enter(step_operation(runtime_.collectives));
     batches_.begin_uploads(batch, step.uploads());
@@ -145,7 +145,6 @@ Outcome Run::train() {
       step.update(result, rates);
     }
     ++done;
-    longest_step_s_ = std::max(longest_step_s_, step_watch.elapsed_s());
 
     const StepMetrics metrics = measure(result, rates, done, step);
     if (tracing != nullptr) tracing->end(step.gather_state(), runtime_.backend, metrics);
@@ -153,6 +152,7 @@ Outcome Run::train() {
     if (done % config_.log_every_steps == 0 || done == plan_.total_steps) record(metrics);
     if (done % plan_.steps_per_epoch == 0 || done == plan_.total_steps) save(step, done, &batch);
     batches_.recycle(std::move(batch));
+    longest_step_s_ = std::max(longest_step_s_, step_watch.elapsed_s());
   }
   profile_.finish();
   finish(step);

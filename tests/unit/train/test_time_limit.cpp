@@ -31,6 +31,11 @@ TEST_CASE("without SLURM there is no limit") {
   CHECK(limit.forecast(100, true).empty());
 }
 
+TEST_CASE("an end that has passed is another job's") {
+  CHECK_FALSE(job(3600, -60).exists());
+  CHECK_FALSE(job(3600, -60).is_near(100, 60));
+}
+
 TEST_CASE("a limit is near when two more steps and checkpoints do not fit") {
   CHECK(job(3600, 300).is_near(100, 60));
   CHECK_FALSE(job(3600, 300).is_near(100, 30));
