@@ -11,10 +11,12 @@ export BARLOW_HOME # a job that this one submits has another folder of submissio
 barlow_wrap=() barlow_sbatch=()
 # Names of modules, partitions and interfaces are a site's: BARLOW_SITE is a file of jobs/site or one of your own.
 if [ -n "${BARLOW_SITE:-}" ]; then
+  trap 'echo "job: a command of BARLOW_SITE=$BARLOW_SITE failed; the last one counts, too" >&2' EXIT
   set +u # modules' shell functions are not all written for it
   # shellcheck source=jobs/site/example.env
   source "$BARLOW_SITE"
   set -u
+  trap - EXIT
 fi
 # Who has built for GPUs only needs no second build: those programs run on CPUs, too.
 if [ -z "${barlow_preset:-}" ] && [ ! -x "$BARLOW_HOME/build/cpu-release/bin/barlow" ] && [ -x "$BARLOW_HOME/build/cuda-release/bin/barlow" ]; then
@@ -57,7 +59,7 @@ run_folder() {
     esac
     shift
   done
-  if [ -z "$run" ] && [ -r "$config" ]; then run=$(sed -nE "s/^ *output *= *[\"'](.*)[\"'].*/\1/p" "$config"); fi
+  if [ -z "$run" ] && [ -r "$config" ]; then run=$(sed -nE "s/^\s*output\s*=\s*(\"([^\"]*)\"|'([^']*)').*/\2\3/p" "$config"); fi
   printf '%s\n' "$run"
 }
 

@@ -34,6 +34,10 @@ read_grid() {
   IFS=, read -ra grid_width <<<"$width"
   IFS=, read -ra grid_layers <<<"$layers"
   IFS=, read -ra grid_batch <<<"$batch"
+  local count
+  for count in "${grid_layers[@]}"; do
+    [[ $count =~ ^[1-9][0-9]?$ ]] || grid_refuse "--layers $count: give numbers from 1 to 99"
+  done
   num_points=$((${#grid_lambd[@]} * ${#grid_width[@]} * ${#grid_layers[@]} * ${#grid_batch[@]}))
 }
 

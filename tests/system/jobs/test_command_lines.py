@@ -77,7 +77,7 @@ def check_killed(script, extra):
     """A task was killed: the job comes again where this start has written a checkpoint, however the run's folder was named, and unless somebody
     has asked the run to stop."""
     config = FOLDER / "run.toml"
-    config.write_text(f'epochs = 3\noutput = "{RUN}"\n')
+    config.write_text(f"""epochs = 3\n  output = "{RUN}" # not "another run", or 'yet another'\n""")
     for words in (["--output", RUN], [f"--output={RUN}"], ["--output", "other", "--output", RUN], ["--config", config], [f"--config={config}"]):
         shutil.rmtree(RUN, ignore_errors=True)
         for code, saves, expect in ((139, "", 139), (137, RUN, 75), (137, "", 137), (134, RUN, 75)):
@@ -108,6 +108,8 @@ def check_sites():
     for file in pathlib.Path(PROJECT, "jobs/site").glob("*.env"):
         submit("pretrain_cpu", *PRETRAIN, expect=3 if file.stem == "container" else 0, BARLOW_SITE=str(file), SCRATCH="/scratch", HOME=str(FOLDER))
         assert "apptainer exec --bind" in LOG.read_text() or file.stem != "container", LOG.read_text()
+    for text in "false\nexport LATER=1", '[ -n "" ] && export LATER=1':
+        assert f"BARLOW_SITE={site(text)} failed" in submit("pretrain_cpu", *PRETRAIN, expect=1, BARLOW_SITE=site(text))[0]
 
 
 def check_programs():
@@ -152,6 +154,8 @@ def check_ablation():
     assert "--array 0-5" in submit("ablation", *grid, expect=2, SLURM_ARRAY_TASK_ID="0", SLURM_ARRAY_TASK_COUNT="4")[0]
     assert "--array 0-5" in submit("ablation", *grid, expect=2, SLURM_ARRAY_TASK_ID="6", SLURM_ARRAY_TASK_COUNT="1")[0]
     assert "unknown argument" in submit("ablation", *grid, "--epochs", "4", expect=2, SLURM_ARRAY_TASK_ID="0")[0]
+    for layers in "0", "-1", "2.5", "some", "2,,3":
+        assert "numbers from 1" in submit("ablation", *grid, "--layers", layers, expect=2, SLURM_ARRAY_TASK_ID="0")[0]
     second = {"SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "1"}
     log = submit("ablation", *grid, expect=75, STUB_CODE="75", SLURM_ARRAY_TASK_COUNT="6", **second)[1]
     assert "scontrol requeue 17_1\n" in log and "evaluate" not in log, log  # 17 would be the whole array, points that are done included
