@@ -45,6 +45,8 @@ def parse():
     request = parser.parse_args()
     if not request.batch_per_rank and not request.batch:
         parser.error("give --batch-per-rank for weak scaling, --batch for strong scaling, or both")
+    if request.steps < 1:
+        parser.error("--steps: at least 1")
     for ranks in request.ranks:
         if request.batch % ranks:
             parser.error(f"--batch {request.batch} cannot be shared by {ranks} ranks")
@@ -62,7 +64,7 @@ def series(request):
 def data_of(request):
     if request.data:
         return request.data
-    path = request.output / "images.h5"
+    path = request.output / "scaling-images.h5"
     largest = max(batch for _, points in series(request) for _, batch in points)
     images = request.images or max(512, largest)
     path.unlink(missing_ok=True)
@@ -73,7 +75,7 @@ def data_of(request):
 
 def measure(request, data, ranks, batch):
     """profile.json of one run."""
-    run = request.output / "run"
+    run = request.output / "scaling-run"  # not a name that others use: it is removed
     shutil.rmtree(run, ignore_errors=True)
     nodes = math.ceil(ranks / request.ranks_per_node)
     command = [*shlex.split(request.launch.format(ranks=ranks, nodes=nodes)), *shlex.split(request.wrap), request.programs / "barlow", "pretrain",

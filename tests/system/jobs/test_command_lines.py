@@ -174,7 +174,12 @@ def check_scaling():
     container.parent.mkdir()
     container.write_text('#!/bin/sh\nexec "$@"\n')
     container.chmod(0o755)
+    mine = [FOLDER / "scaling" / name for name in ("run/checkpoint.h5", "images.h5")]  # of a quickstart in the same folder
+    for file in mine:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("mine")
     said, log = submit("scaling", *arguments, "--", *TINY, STUB_RUNS="1", BARLOW_SITE=site(f'barlow_wrap=("{container}")'))
+    assert all(file.read_text() == "mine" for file in mine) and not (FOLDER / "scaling" / "scaling-run").exists()
     assert f"{container} {BINARIES}/barlow pretrain" in log, log
     assert "--nodes=1 --ntasks=1" in log and log.count("srun") == 2, log
     lines = [json.loads(line) for line in (FOLDER / "scaling" / "scaling.jsonl").read_text().splitlines()]
@@ -185,6 +190,7 @@ def check_scaling():
                            capture_output=True, text=True).stdout
     assert "| strong | 1 |" in table and plot.read_text() == (FOLDER / "scaling" / "scaling.svg").read_text()
     assert "give --batch-per-rank" in submit("scaling", "--ranks", "1", expect=2)[0]
+    assert "--steps: at least 1" in submit("scaling", *arguments, "--steps", "0", expect=2)[0]
     (FOLDER / "scaling" / "scaling.svg").unlink()
     said = submit("scaling", "--ranks", "1,2", *arguments[2:], "--", *TINY, expect=1, STUB_RUNS="1")[0]  # one rank is all that this srun starts
     assert "started 2 ranks, but 1 met" in said and "| weak | 1 |" in said and "| strong |" not in said, said
