@@ -77,7 +77,7 @@ printf '%s\n' "$from" >"$output/source"
 if [ -z "$images" ]; then
   [ -e "$train" ] || "$pack" pack $sample --output "$train"
   [ -e "$test" ] || "$pack" pack $sample/t10k-images-idx3-ubyte.gz --output "$test"
-  sample_recipe
+  sample_recipe "$ranks"
 else
   pack_own_images "$images" "$train" "$test"
   own_recipe "$train" "$ranks"

@@ -29,10 +29,12 @@ pack_own_images() {
 info_of() { "$pack" info "$1" --json | tr -d ' \n'; }
 images_of() { sed -E 's/^\{"images":([0-9]+).*/\1/' <<<"$1"; }
 
-# sample_recipe : sets recipe for Fashion-MNIST, and most_epochs, of which more bring little in minutes.
+# sample_recipe RANKS : sets recipe for Fashion-MNIST, and most_epochs, of which more bring little in minutes.
 sample_recipe() {
+  local ranks=$1 batch
   most_epochs=$(toml_value jobs/fashion_mnist.toml epochs)
-  recipe=(--config jobs/fashion_mnist.toml)
+  batch=$(toml_value jobs/fashion_mnist.toml batch-size)
+  recipe=(--config jobs/fashion_mnist.toml --batch-size $((batch / ranks * ranks)))
 }
 
 # own_recipe TRAIN RANKS : sets recipe by the number and width of TRAIN's images, and most_epochs: 100, or 150,000 images

@@ -225,8 +225,15 @@ def check_quickstart_schedule():
     assert schedule(1e9) == (1.32, 0.05)
 
 
+def check_quickstart_ranks():
+    """A batch that the ranks can share, whatever their number."""
+    script = "source jobs/lib/recipe.sh; for ranks in 1 2 3; do sample_recipe $ranks; echo ${recipe[*]}; done"
+    lines = subprocess.run(["bash", "-euc", script], cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [line.split(" --batch-size ")[1] for line in lines] == ["256", "256", "255"], lines
+
+
 try:
-    for check in check_pretrain, check_sites, check_programs, check_others, check_ablation, check_scaling, check_quickstart_schedule:
+    for check in check_pretrain, check_sites, check_programs, check_others, check_ablation, check_scaling, check_quickstart_schedule, check_quickstart_ranks:
         check()
         print(check.__name__, flush=True)
 finally:
