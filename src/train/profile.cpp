@@ -65,12 +65,14 @@ void Profile::tell() {
     return;
   }
   const std::filesystem::path run(config_.output);
-  std::string problem = write(run / fmt::format("profile-rank{:04}.json", session.rank()),
-                              trace_of(times, session.rank(), session.host()));
+  const auto trace_file = [&](int rank) { return run / fmt::format("profile-rank{:04}.json", rank); };
+  std::string problem = write(trace_file(session.rank()), trace_of(times, session.rank(), session.host()));
   const auto summaries = session.gather(summary_of_rank(times, session.rank(), session.host()));
   if (session.is_root()) {
     const ProfileSummary summary = summarize(summaries, config_.batch_size, runtime_.backend.description());
     if (problem.empty()) problem = write(run / "profile.json", summary.json);
+    std::error_code error;  // an earlier start may have had more ranks
+    for (int rank = session.world_size(); std::filesystem::remove(trace_file(rank), error);) ++rank;
     for (const std::string& line : summary.table) log::info(line);
   }
   for (const std::string& text : session.gather(problem)) {

@@ -79,6 +79,8 @@ assert len(padded) == 1 and 4 * parameters <= padded.pop() <= 4.01 * parameters,
 # A run that is stopped earlier tells what it has; one within the warm-up says so.
 errors = run(command(FOLDER / "early", 2, **{**FLAGS, "stop_after_steps": 4}), expect=75)
 assert read(FOLDER / "early" / "profile.json")["steps"] == 2, errors
+run(command(FOLDER / "early", 1, **FLAGS))
+assert [path.name for path in (FOLDER / "early").glob("profile-rank*")] == ["profile-rank0000.json"], "a trace of the start before, on more ranks"
 errors = run(command(FOLDER / "warm", 2, **{**FLAGS, "stop_after_steps": 2}), expect=75)
 assert "warm-up" in errors and not (FOLDER / "warm" / "profile.json").exists(), errors
 # A folder that refuses the files costs the profile, not the run.
