@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "barlow/base/checksum.hpp"
 #include "barlow/base/clock.hpp"
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
@@ -53,11 +54,24 @@ std::optional<int> parse_options(int argc, char** argv, const MpiSession& sessio
       ->capture_default_str();
   command.add_flag("--overwrite", options.set.overwrite, "replace an existing data set, once the new one is complete");
   if (const auto exit_code = cli::parse(command, argc, argv, session)) return exit_code;
+  require_same(session, cli::shared_flags(command, {"SOURCE", "--labels"}));  // compared by what they hold
   if (options.quality != 0 && options.resize_shorter == 0)
     throw AgreedError("--quality needs --resize-shorter: without it files are stored as they are", kExitRefused);
   if (options.quality == 0) options.quality = 90;
   options.source.skip_empty_classes = options.on_error == "skip";
   return std::nullopt;
+}
+
+/// What every rank must find in the source, wherever it lies there: names and labels in one order.
+Fact listing_of(const Source& source) {
+  std::uint32_t checksum = 0;
+  for (const std::string& name : source.class_names) checksum = crc32_of(name.data(), name.size(), checksum);
+  for (const Item& item : source.items) {
+    checksum = crc32_of(item.name.data(), item.name.size(), checksum);
+    checksum = crc32_of(&item.label, sizeof item.label, checksum);
+  }
+  return {"what SOURCE holds", fmt::format("{} images in {} classes (names and labels {:08x})", source.items.size(),
+                                           source.class_names.size(), checksum)};
 }
 
 /// Reads, checks and perhaps shrinks the images of one source.
@@ -131,6 +145,7 @@ int pack_command(int argc, char** argv, MpiSession& session) {
   if (const auto exit_code = parse_options(argc, argv, session, options)) return *exit_code;
   std::vector<std::string> warnings;
   const Source source = collectively(session, [&] { return open_source(options.source, warnings); });
+  require_same(session, {listing_of(source)});
   for (const std::string& warning : warnings) log::warning(warning);
   log::info(fmt::format("{} images in {} classes to pack", source.items.size(), source.class_names.size()));
   options.set.class_names = source.class_names;

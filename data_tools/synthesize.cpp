@@ -190,6 +190,7 @@ int synthesize_command(int argc, char** argv, MpiSession& session) {
                   {1, 100000});
   command.add_flag("--overwrite", options.set.overwrite, "replace an existing data set, once the new one is complete");
   if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
+  require_same(session, cli::shared_flags(command, {}));
   parse_size(size, options);
   for (int c = 0; c < options.num_classes; ++c) options.set.class_names.push_back(fmt::format("class-{:04}", c));
   const SetSummary summary = write_set(

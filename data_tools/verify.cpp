@@ -77,6 +77,7 @@ int verify_command(int argc, char** argv, MpiSession& session) {
   command.add_option("DATASET", path, "a data set that `barlow-data pack` wrote")->required();
   if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
   const data::Dataset set = collectively(session, [&] { return data::Dataset::open(path); });
+  require_same(session, {{"the fingerprint of DATASET", set.fingerprint()}});
   const Findings mine = collectively(session, [&] { return verify_share(set, session); });
   const std::string fingerprint = fingerprint_of(session.gather(mine.digests), set);
   std::string bad;

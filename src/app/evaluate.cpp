@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/clock.hpp"
@@ -296,19 +294,6 @@ void run(const Request& r, const std::vector<std::string>& protocols, MpiSession
   });
 }
 
-/// What every rank must be told alike. Sets are compared by their images; a checkpoint is read by rank 0.
-std::vector<Fact> shared_options(const CLI::App& command) {
-  const std::set<std::string> of_one_rank = {"--train",  "--test",    "--checkpoint", "--json",
-                                             "--device", "--threads", "--quiet"};
-  std::vector<Fact> facts;
-  for (const CLI::Option* option : command.get_options()) {
-    if (of_one_rank.contains(option->get_name())) continue;
-    facts.push_back({option->get_name(), option->count() > 0 ? fmt::format("{}", fmt::join(option->results(), ","))
-                                                             : option->get_default_str()});
-  }
-  return facts;
-}
-
 }  // namespace
 
 int evaluate_command(int argc, char** argv, MpiSession& session) {
@@ -332,7 +317,9 @@ int evaluate_command(int argc, char** argv, MpiSession& session) {
   add_shared_options(command, r);
   for (const std::string& protocol : protocols) add_protocol_options(command, r, protocol == "knn");
   if (const auto exit_code = cli::parse(command, argc - 1, argv + 1, session)) return *exit_code;
-  require_same(session, shared_options(command));
+  // Sets are compared by their images; a checkpoint is read by rank 0.
+  require_same(session, cli::shared_flags(command, {"--train", "--test", "--checkpoint", "--json", "--device",
+                                                    "--threads", "--quiet"}));
   if (r.encoder.checkpoint.empty() && !r.untrained && !r.raw_pixels) {
     throw AgreedError("give --checkpoint RUN, --untrained or --raw-pixels", kExitRefused);
   }

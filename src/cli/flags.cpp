@@ -76,4 +76,16 @@ CLI::Option* add_numbers(CLI::App& command, const std::string& flag, std::vector
       ->delimiter(',');
 }
 
+std::vector<Fact> shared_flags(const CLI::App& command, const std::set<std::string>& of_one_rank) {
+  std::vector<Fact> facts;
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string flag = option->get_name();
+    if (of_one_rank.contains(flag)) continue;
+    const std::string text =
+        option->count() > 0 ? fmt::format("{}", fmt::join(option->results(), ",")) : option->get_default_str();
+    facts.push_back({flag, text.empty() ? "not given" : text});
+  }
+  return facts;
+}
+
 }  // namespace barlow::cli

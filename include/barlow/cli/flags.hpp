@@ -2,8 +2,11 @@
 #pragma once
 
 #include <limits>
+#include <set>
 #include <string>
 #include <vector>
+
+#include "barlow/comm/fact.hpp"
 
 namespace CLI {
 class App;
@@ -33,5 +36,8 @@ CLI::Option* add_numbers(CLI::App& command, const std::string& flag, std::vector
 /// --config FILE: TOML with the command's other flags as keys; what the command line says wins. Parsing throws
 /// ConfigError naming file and line.
 void add_config_file(CLI::App& command);
+
+/// Every flag of a parsed command but those of one rank alone, as it was given or else its default: for require_same().
+std::vector<Fact> shared_flags(const CLI::App& command, const std::set<std::string>& of_one_rank);
 
 }  // namespace barlow::cli

@@ -82,8 +82,22 @@ def check_evaluation():
     run(apart([*raw, *sets], [*raw, "--train", COPY, "--test", COPY, "--quiet", "--threads", "1"]))
 
 
+def check_packing():
+    made = [BARLOW_DATA, "synthesize", "--output", FOLDER / "made", "--images", "8", "--classes", "2", "--size", "8x8"]
+    refused(made, [*made, "--seed", "7"], "--seed is 7, but 0 on rank 0")
+    refused(made, [*made, "--shards", "2"], "--shards is 2, but not given on rank 0")
+    for host, image in enumerate(("first.jpg", "other.jpg")):
+        (FOLDER / f"source-{host}" / "class").mkdir(parents=True)
+        (FOLDER / f"source-{host}" / "class" / image).write_bytes(b"")
+    refused(*([BARLOW_DATA, "pack", FOLDER / f"source-{host}", "--output", FOLDER / "made"] for host in range(2)), "what SOURCE holds is 1 images")
+    refused(*([BARLOW_DATA, "verify", path] for path in (DATA, FOLDER / "others.h5")), "the fingerprint of DATASET")
+    run(apart(made, made))
+    run(apart(*([BARLOW_DATA, "verify", path] for path in (DATA, COPY))))
+    assert not list(FOLDER.glob("made?*")), list(FOLDER.glob("made?*"))
+
+
 make_images()
 COPY = shutil.copy(DATA, FOLDER / "copy.h5")
-for check in (check_command_lines, check_settings, check_images, check_initial_weights, check_evaluation):
+for check in (check_command_lines, check_settings, check_images, check_initial_weights, check_evaluation, check_packing):
     check()
     print(f"{check.__name__} passed", flush=True)
