@@ -18,6 +18,7 @@ namespace {
 constexpr std::int64_t kBlock = 512;
 constexpr std::int64_t kMaxNameBytes = 1 << 16;
 constexpr std::int32_t kMaxClasses = 100'000;
+constexpr const char* kSparse = "it holds a file without its holes (tar --sparse); make it again without that option";
 
 /// A regular file inside an archive: where its bytes lie in the outermost file.
 struct Member {
@@ -43,9 +44,10 @@ class TarReader {
       file_.read(position_, kBlock, header_);
       position_ += kBlock;
       if (std::all_of(header_.begin(), header_.end(), [](std::uint8_t b) { return b == 0; })) return std::nullopt;
-      require(checksum_matches(), "not a tar archive, or damaged (header checksum)");
+      require(checksum_matches(), "not a tar archive, compressed, or damaged (header checksum)");
       std::int64_t size = number(124, 12);
       const char type = static_cast<char>(header_[156]);
+      require(type != 'S', kSparse);
       const bool is_file = type == '0' || type == '\0' || type == '7';
       if (is_file && long_size >= 0) size = long_size;
       require(size >= 0 && size <= end_ - position_, "member \"" + header_name() + "\" ends beyond it (truncated?)");
@@ -124,6 +126,7 @@ class TarReader {
       const auto digits = static_cast<std::size_t>(after - records.data());
       require(error == std::errc() && length > digits + 1 && length <= records.size(), "a pax header is damaged");
       const std::string_view record = records.substr(digits + 1, length - digits - 2);
+      require(!record.starts_with("GNU.sparse."), kSparse);
       if (record.starts_with("path=")) name = record.substr(5);
       if (record.starts_with("size=")) {
         const std::string_view value = record.substr(5);

@@ -50,11 +50,13 @@ struct Closed {
   }
 };
 
-/// A member of an archive: an empty file, or a link (type 1).
-std::string header_of(const std::string& name, char type = '0') {
+/// A member of an archive: an empty file, a link (type 1), or of another type and size.
+std::string header_of(const std::string& name, char type = '0', unsigned size = 0) {
   std::string header(512, '\0');
   header.replace(0, name.size(), name);
-  header.replace(124, 11, "00000000000");
+  char octal[12];
+  std::snprintf(octal, sizeof octal, "%011o", size);
+  header.replace(124, 11, octal, 11);
   header[156] = type;
   unsigned sum = 8 * ' ';
   for (const char c : header) sum += static_cast<unsigned char>(c);
@@ -145,6 +147,20 @@ TEST_CASE("Links within an archive are told") {
   CHECK(open_imagenet_validation({.paths = {folder.path / "val.tar"}, .labels = {}}, warnings).items.size() == 1);
   REQUIRE(warnings.size() == 1);
   CHECK_THAT(warnings[0], contains("left out 2 files (links") && contains("val.tar/b.JPEG"));
+}
+
+TEST_CASE("Files without their holes are refused") {
+  const TemporaryFolder folder;
+  const fs::path archive = folder.path / "val.tar";
+  const auto refuses = [&] {
+    CHECK_THROWS_WITH(open_validation({.paths = {archive}, .labels = {}}), contains("val.tar") && contains("--sparse"));
+  };
+  write_archive(archive, header_of("a.JPEG") + header_of("b.JPEG", 'S'));  // GNU's
+  refuses();
+  std::string records = "22 GNU.sparse.major=1\n";  // pax's
+  records.resize(512);
+  write_archive(archive, header_of("pax", 'x', 22) + records + header_of("b.JPEG"));
+  refuses();
 }
 
 TEST_CASE("What the system refuses of a source is named, in our words") {
