@@ -83,8 +83,8 @@ std::string guess_format(const SourceOptions& options) {
   if (ends_with_any(name, {".tar"})) return options.labels.empty() ? "imagenet-train" : "imagenet-val";
   if (name.starts_with("data_batch") || name == "test_batch.bin") return "cifar10";
   if (name == "train.bin" || name == "test.bin") return "cifar100";
-  if (ends_with_any(name, {".tar.gz", ".tgz"}))
-    refuse(first, "a compressed archive; decompress it first (gunzip): ranks read it at many places at once");
+  if (ends_with_any(name, {".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst"}))
+    refuse(first, "a compressed archive; decompress it first: ranks read it at many places at once");
   refuse(first,
          "cannot tell what this is; name it with --format folder|imagenet-train|imagenet-val|idx|cifar10|cifar100");
 }
