@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <thread>
@@ -8,6 +9,7 @@
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/base/random.hpp"
+#include "barlow/data/image_decoder.hpp"
 #include "barlow/data/loader.hpp"
 #include "barlow/data/shard_writer.hpp"
 #include "barlow/pixels/make_view.hpp"
@@ -21,6 +23,8 @@ namespace {
 constexpr int kSize = 20;
 
 constexpr std::int64_t kEach = -2;
+
+constexpr std::size_t kViewBytes = 16 * 16 * 3;
 
 /// A set of 40 raw images of three sizes in a file; number `corrupt`, or each one, claims to be a JPEG.
 struct SmallSet {
@@ -60,6 +64,12 @@ std::vector<std::uint8_t> view_of(const HostBatch& batch, std::size_t view, std:
   return {first, first + static_cast<std::ptrdiff_t>(bytes)};
 }
 
+std::size_t position_of(std::int64_t sample, const HostBatch& batch) {
+  const auto found = std::find(batch.sample_ids.begin(), batch.sample_ids.end(), sample);
+  REQUIRE(found != batch.sample_ids.end());
+  return static_cast<std::size_t>(found - batch.sample_ids.begin());
+}
+
 /// The views that a device would make of a batch's pixels.
 std::vector<std::uint8_t> made_views(const HostBatch& batch, int size) {
   const std::size_t view_bytes = static_cast<std::size_t>(size) * static_cast<std::size_t>(size) * 3;
@@ -76,7 +86,6 @@ std::vector<std::uint8_t> made_views(const HostBatch& batch, int size) {
 TEST_CASE("a batch is a function of its step, whatever the ranks, workers and starts") {
   const SmallSet set;
   const Dataset dataset = Dataset::open(set.path);
-  constexpr std::size_t kBytes = 16 * 16 * 3;
   Loader whole(dataset, Sampler(40, 8, 5), views_of(16), {.num_workers = 3}, plan(0, 1, 0, 12));
   Loader left(dataset, Sampler(40, 8, 5), views_of(16), {.num_workers = 1}, plan(0, 2, 0, 12));
   Loader right(dataset, Sampler(40, 8, 5), views_of(16), {.num_workers = 2}, plan(1, 2, 0, 12));
@@ -90,10 +99,10 @@ TEST_CASE("a batch is a function of its step, whatever the ranks, workers and st
       for (std::size_t i = 0; i < 8; ++i) {
         const HostBatch& half = i < 4 ? half0 : half1;
         REQUIRE(all.sample_ids[i] == half.sample_ids[i % 4]);
-        REQUIRE(view_of(all, view, i, kBytes) == view_of(half, view, i % 4, kBytes));
+        REQUIRE(view_of(all, view, i, kViewBytes) == view_of(half, view, i % 4, kViewBytes));
       }
     }
-    CHECK(view_of(all, 0, 0, kBytes) != view_of(all, 1, 0, kBytes));
+    CHECK(view_of(all, 0, 0, kViewBytes) != view_of(all, 1, 0, kViewBytes));
     if (step >= 7) {
       const HostBatch again = late.next();
       CHECK(again.step == step);
@@ -102,6 +111,25 @@ TEST_CASE("a batch is a function of its step, whatever the ranks, workers and st
     whole.recycle(std::move(all));
   }
   CHECK_THROWS_AS(whole.next(), Error);
+}
+
+TEST_CASE("an image's views follow the epoch and the seed, not its place in a batch") {
+  const SmallSet set;
+  const Dataset dataset = Dataset::open(set.path);
+  const auto views_of_image = [&](std::int64_t epoch, std::uint64_t seed, std::uint64_t order) {
+    Loader::Plan one_epoch = plan(0, 1, epoch, 1);
+    one_epoch.seed = seed;
+    Loader loader(dataset, Sampler(40, 40, order), views_of(16), {}, one_epoch);
+    const HostBatch batch = loader.next();
+    return std::pair(view_of(batch, 0, position_of(7, batch), kViewBytes),
+                     view_of(batch, 1, position_of(7, batch), kViewBytes));
+  };
+  const auto views = views_of_image(0, 5, 5);
+  CHECK(views == views_of_image(0, 5, 6));
+  for (const auto& others : {views_of_image(1, 5, 5), views_of_image(0, 6, 5)}) {
+    CHECK(others.first != views.first);
+    CHECK(others.second != views.second);
+  }
 }
 
 TEST_CASE("an unreadable image is named, or replaced by the next") {
@@ -116,6 +144,16 @@ TEST_CASE("an unreadable image is named, or replaced by the next") {
   const HostBatch batch = lenient.next();
   CHECK(batch.sample_ids.size() == 40);
   log::configure(log::Level::kNormal, true);
+
+  ImageDecoder decoder;
+  std::vector<std::uint8_t> bytes;
+  Image next;
+  decoder.read(dataset, 18, bytes, next);
+  const ViewRecipe recipe = draw_recipe(views_of(16), 5, 0, 17, 0, next.width, next.height);
+  std::vector<std::uint8_t> expected(kViewBytes);
+  AugmentationScratch scratch;
+  apply(recipe, next, 16, scratch, expected);
+  CHECK(view_of(batch, 0, position_of(17, batch), kViewBytes) == expected);
 }
 
 TEST_CASE("a set without a readable image is told by their number") {
