@@ -128,11 +128,11 @@ void Packer::shrink(Sample& sample) {
 
 void report_skipped(const std::vector<std::string>& mine, const MpiSession& session) {
   std::string text;
-  for (const std::string& line : mine) text += line + "\n";
-  for (const std::string& lines : session.gather(text)) {
-    for (std::size_t begin = 0; begin < lines.size();) {
-      const std::size_t end = lines.find('\n', begin);
-      log::warning(lines.substr(begin, end - begin));
+  for (const std::string& message : mine) text += message + '\0';  // a name may hold a line's end
+  for (const std::string& messages : session.gather(text)) {
+    for (std::size_t begin = 0; begin < messages.size();) {
+      const std::size_t end = messages.find('\0', begin);
+      log::warning(messages.substr(begin, end - begin));
       begin = end + 1;
     }
   }
@@ -155,6 +155,8 @@ int pack_command(int argc, char** argv, MpiSession& session) {
       options.set, static_cast<std::int64_t>(source.items.size()), [&](std::int64_t i) { return packer.make(i); },
       session);
   report_skipped(packer.skipped(), session);
+  if (summary.num_samples == 0)
+    throw AgreedError("no image of the source could be read; nothing is written", kExitRefused);
   if (session.is_root()) {
     fmt::print("packed {} images ({:.1f} MB, {} classes) into \"{}\" ({} shard{}) in {:.1f} s; left out {}\n",
                summary.num_samples, static_cast<double>(summary.num_bytes) * 1e-6, source.class_names.size(),

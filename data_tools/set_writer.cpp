@@ -209,8 +209,7 @@ SetSummary write_set(const SetOptions& given, std::int64_t count, const MakeSamp
   summary.num_samples = static_cast<std::int64_t>(session.sum(static_cast<double>(samples)));
   summary.num_bytes = static_cast<std::int64_t>(session.sum(static_cast<double>(bytes)));
   summary.num_left_out = static_cast<std::int64_t>(session.sum(static_cast<double>(share.num_left_out)));
-  if (summary.num_samples == 0)
-    throw AgreedError("no image of the source could be read; nothing is written", kExitRefused);
+  if (summary.num_samples == 0) return summary;
   summary.fingerprint = agree_on_fingerprint(share, options, session);
   collectively(session, [&] {
     for (std::size_t s = 0; s < share.writers.size(); ++s) {

@@ -37,6 +37,7 @@ using MakeSample = std::function<std::optional<Sample>(std::int64_t index)>;
 
 /// Writes samples 0..count-1 into a new set: one file for one shard, else a folder. The ranks take whole shards; all
 /// is written beside the output under a temporary name, and renamed when every shard is complete and on the disk.
+/// Nothing is there if every sample was left out.
 ///
 /// Collective. @throws AgreedError, on every rank alike; the temporary is removed, unless only its renaming failed.
 SetSummary write_set(const SetOptions& options, std::int64_t count, const MakeSample& make, const MpiSession& session);

@@ -127,6 +127,15 @@ run("pack", source, "--output", FOLDER / "bad.h5", "--format", "nonsense", expec
 assert "no such folder" in run("pack", source, "--output", FOLDER / "no" / "set.h5", expect=2)
 assert not (FOLDER / "bad.h5").exists() and not list(FOLDER.glob("*.partial*")), list(FOLDER.glob("*.partial*"))
 
+# Of a source in which nothing can be read, each image is told.
+lost = FOLDER / "lost" / "class_0"
+lost.mkdir(parents=True)
+(lost / "two\nlines.jpg").write_bytes(b"")
+for ranks in (0, 2):
+    error = run("pack", lost.parent, "--output", FOLDER / "lost.h5", "--on-error", "skip", ranks=ranks, expect=2)
+    assert 'left out "class_0/two\nlines.jpg": the file is empty' in error and "nothing is written" in error, error
+assert not list(FOLDER.glob("lost.h5*"))
+
 # Too long for a JPEG file even when it is small.
 thin = shutil.copytree(source / "class_0", FOLDER / "thin" / "class_0").parent
 Image.new("RGB", (100000, 10)).save(thin / "class_0" / "thin.png")
