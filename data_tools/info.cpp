@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/files.hpp"
 #include "barlow/cli/flags.hpp"
 #include "barlow/cli/program.hpp"
 #include "barlow/data/dataset.hpp"
@@ -92,6 +93,7 @@ int extract_command(int argc, char** argv, MpiSession& session) {
   if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
   collectively(session, [&] {
     if (!session.is_root()) return;
+    require_writable("--output", output);
     const data::Dataset set = data::Dataset::open(path);
     std::vector<std::uint8_t> bytes;
     set.read(index, bytes);
