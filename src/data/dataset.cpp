@@ -260,6 +260,7 @@ struct Dataset::Impl {
 
   void check_belonging() const {
     const Shard& head = *shards.front();
+    std::string misplaced;  // the first that is
     for (std::size_t s = 0; s < shards.size(); ++s) {
       const Shard& shard = *shards[s];
       if (shard.fingerprint != head.fingerprint || shard.shard_count != head.shard_count ||
@@ -267,13 +268,13 @@ struct Dataset::Impl {
         refuse(shard.path, "belongs to another set than \"" + head.path.filename().string() +
                                "\"; a folder holds the shards of one set");
       }
-      if (head.shard_count != static_cast<std::int64_t>(shards.size()) ||
-          shard.shard_index != static_cast<std::int64_t>(s)) {
-        refuse(path, "shards are missing or renamed: " + std::to_string(shards.size()) + " of " +
-                         std::to_string(head.shard_count) + " are here, and \"" + shard.path.filename().string() +
-                         "\" is number " + std::to_string(shard.shard_index) + " of the set");
-      }
+      if (misplaced.empty() && shard.shard_index != static_cast<std::int64_t>(s))
+        misplaced = fmt::format("; \"{}\" is number {} in the place of {}", shard.path.filename().string(),
+                                shard.shard_index, s);
     }
+    if (!misplaced.empty() || head.shard_count != static_cast<std::int64_t>(shards.size()))
+      refuse(path, fmt::format("shards are missing, renamed or there twice: {} files for {}{}", shards.size(),
+                               head.shard_count, misplaced));
     if (head.set_size != static_cast<std::int64_t>(infos.size()))
       refuse(path, "damaged: the shards hold " + std::to_string(infos.size()) + " samples, the set has " +
                        std::to_string(head.set_size));

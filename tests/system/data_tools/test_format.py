@@ -62,10 +62,14 @@ assert (FOLDER / "image").read_bytes() == files[7].read_bytes()
 missing = shutil.copytree(FOLDER / "set-3-0", FOLDER / "missing")
 shard = sorted(missing.iterdir())[1]
 shard.unlink()
-assert "missing" in run("info", missing, expect=2)
+assert 'shard-00002-of-00003.h5" is number 2 in the place of 1' in run("info", missing, expect=2)
 run("synthesize", "--output", FOLDER / "other", "--images", 12, "--classes", 3, "--size", "32x24", "--shards", 3)
 shutil.copy(sorted((FOLDER / "other").iterdir())[1], shard)
 assert "another set" in run("info", missing, expect=2)
+shutil.copy(FOLDER / "one.h5", shard.with_name("a.h5"))
+assert 'another set than "a.h5"' in run("info", missing, expect=2)
+
+assert "--output" in run("extract", FOLDER / "one.h5", "--index", 0, "--output", FOLDER / "no" / "image", expect=2)
 
 # A flipped byte is found and the image named; a cut file, another version and a stranger's file are refused.
 damaged = bytearray((FOLDER / "one.h5").read_bytes())
@@ -73,6 +77,18 @@ with h5py.File(FOLDER / "one.h5") as f:
     damaged[f["bytes"].id.get_offset() + int(offsets[3]) + 20] ^= 1
 (FOLDER / "damaged.h5").write_bytes(damaged)
 assert str(files[3].relative_to(source)) in run("verify", FOLDER / "damaged.h5", expect=2)
+(FOLDER / "odd" / "class").mkdir(parents=True)
+shutil.copy(files[3], FOLDER / "odd" / "class" / "two\nlines.jpg")
+run("pack", FOLDER / "odd", "--output", FOLDER / "odd.h5")
+with h5py.File(FOLDER / "odd.h5", "r+") as f:
+    f["checksums"][0] ^= 1
+counts = subprocess.run([BARLOW_DATA, "verify", FOLDER / "odd.h5"], capture_output=True, text=True, check=False).stdout
+assert "1 images, 1 bad" in counts, counts
+shutil.copy(FOLDER / "one.h5", FOLDER / "changed.h5")
+with h5py.File(FOLDER / "changed.h5", "r+") as f:
+    f["labels"][0] = 1  # another class that there is: only the fingerprint tells
+error = run("verify", FOLDER / "changed.h5", expect=2)
+assert "is damaged" in error and "bad images" not in error, error
 (FOLDER / "cut.h5").write_bytes((FOLDER / "one.h5").read_bytes()[:-100])
 run("info", FOLDER / "cut.h5", expect=2)
 for change, message in (("version", "format_version 9"), ("complete", "incomplete"), ("offsets", "offsets"),
