@@ -16,6 +16,7 @@ using namespace barlow;
 namespace {
 
 constexpr std::int64_t kIn = 10, kOut = 24, kBatch = 12;
+constexpr float kWeightDecay = 0.01F;
 
 /// Numbers that every rank knows, between -0.5 and 0.5.
 std::vector<float> numbers(std::int64_t count, std::int64_t seed) {
@@ -32,6 +33,7 @@ std::vector<float> to_host(Backend& backend, ConstTensorView device) {
 
 struct Result {
   std::vector<float> gradient, value, momentum, computed;  ///< of the weight, whole
+  std::vector<float> before;                               ///< the value that the last step began with
   double gradient_norm;
 };
 
@@ -53,9 +55,11 @@ Result train(DType dtype, bool is_sharded) {
   backend->copy_to_device(ConstTensorView(initial.data(), DType::kF32, {kOut, kIn}), store.value(kWeight));
   store.refresh_compute_copy();
   optim::GradientReducer reducer(*collectives, store.layout(), store.gradients());
-  optim::Lars lars(store, *backend, *collectives, {.weight_decay = 0.01F});
+  optim::Lars lars(store, *backend, *collectives, {.weight_decay = kWeightDecay});
 
+  std::vector<float> before;
   for (int step = 0; step < 2; ++step) {
+    before = to_host(*backend, store.value(kWeight));
     Arena arena(backend->allocate(std::size_t{1} << 20));
     nn::Pass pass{
         .backend = *backend, .collectives = *collectives, .arena = arena, .parameters = store, .listener = &reducer};
@@ -83,6 +87,7 @@ Result train(DType dtype, bool is_sharded) {
                 to_host(*backend, store.value(kWeight)),
                 to_host(*backend, store.momentum().slice(weight.offset, kOut * kIn)),
                 {},
+                before,
                 lars.gradient_norm()};
   const Buffer memory = backend->allocate(kOut * kIn * sizeof(float));
   const TensorView floats(memory.data(), DType::kF32, {kOut, kIn});
@@ -123,6 +128,10 @@ TEST_CASE("a sharded linear layer is trained as a whole one is") {
   require_close(sharded.momentum, whole.momentum, 1e-6);
   require_close(sharded.computed, sharded.value, dtype == DType::kF32 ? 0 : 4e-3);
   CHECK(sharded.gradient_norm == Approx(whole.gradient_norm).epsilon(1e-6));
+  double squares = 0;  // of the weight's gradient: the other tensors have none
+  for (std::size_t i = 0; i < whole.gradient.size(); ++i)
+    squares += std::pow(whole.gradient[i] + kWeightDecay * whole.before[i], 2);
+  CHECK(whole.gradient_norm == Approx(std::sqrt(squares)).epsilon(1e-5));
 }
 
 TEST_CASE("a weight is sharded where that moves less than a sum of its gradients") {

@@ -149,6 +149,17 @@ TEST_CASE("Links within an archive are told") {
   CHECK_THAT(warnings[0], contains("left out 2 files (links") && contains("val.tar/b.JPEG"));
 }
 
+TEST_CASE("A pax header's size counts, where the member's own field is too short for it") {
+  const TemporaryFolder folder;
+  std::string records = "9 size=3\n", bytes = "abc";
+  records.resize(512), bytes.resize(512);
+  write_archive(folder.path / "val.tar",
+                header_of("pax", 'x', 9) + records + header_of("a.JPEG") + bytes + header_of("b.JPEG"));
+  const Source source = open_validation({.paths = {folder.path / "val.tar"}, .labels = {}});
+  REQUIRE(source.items.size() == 2);
+  CHECK(source.items[0].size == 3);
+}
+
 TEST_CASE("Files without their holes are refused") {
   const TemporaryFolder folder;
   const fs::path archive = folder.path / "val.tar";
