@@ -11,10 +11,10 @@
 #include "barlow/base/clock.hpp"
 #include "barlow/base/files.hpp"
 #include "barlow/base/log.hpp"
-#include "barlow/base/number.hpp"
 #include "barlow/cli/flags.hpp"
 #include "barlow/cli/program.hpp"
 #include "barlow/comm/make_collectives.hpp"
+#include "barlow/evaluate/classes.hpp"
 #include "barlow/evaluate/knn.hpp"
 #include "barlow/evaluate/linear.hpp"
 #include "barlow/train/config.hpp"
@@ -107,46 +107,12 @@ struct Sets {
   std::int64_t num_classes;
 };
 
-std::int64_t count_classes(const data::Dataset& train, const data::Dataset& test) {
-  std::int32_t last = 0;
-  for (const data::Dataset* set : {&train, &test}) {
-    for (std::int64_t i = 0; i < set->size(); ++i) last = std::max(last, set->info(i).label);
-  }
-  return std::max<std::int64_t>(last + 1, static_cast<std::int64_t>(train.class_names().size()));
-}
-
-/// False for a set that was packed from numbers (IDX, lists of numbers), whose names are those numbers.
-bool has_names(const data::Dataset& set) {
-  const auto& names = set.class_names();
-  return std::any_of(names.begin(), names.end(),
-                     [](const std::string& name) { return !parse_number<std::int64_t>(name); });
-}
-
-/// Each set numbers its own classes. By name: the training set's number of every class of the test set; empty where one
-/// of the sets has no names, and numbers are all there is.
-std::vector<std::int32_t> match_classes(const data::Dataset& train, const data::Dataset& test) {
-  const auto& names = train.class_names();
-  std::vector<std::int32_t> numbers;
-  std::string unknown;
-  std::size_t found = 0;
-  for (const std::string& name : test.class_names()) {
-    const auto place = std::find(names.begin(), names.end(), name);
-    numbers.push_back(static_cast<std::int32_t>(place - names.begin()));
-    found += place != names.end() ? 1 : 0;
-    if (place == names.end()) unknown = name;
-  }
-  if (found == 0 && !(has_names(train) && has_names(test))) return {};
-  if (found < numbers.size())
-    throw ConfigError("--test: class \"" + unknown + "\" is none of --train; both need the same classes");
-  return numbers;
-}
-
 Sets make_features(const Request& r, const train::Runtime& runtime, Json& result) {
   MpiSession& session = runtime.session;
   const auto train_set = train::open_dataset("--train", r.train, session);
   const auto test_set = train::open_dataset("--test", r.test, session);
-  const std::int64_t num_classes = count_classes(train_set, test_set);
-  const auto class_numbers = collectively(session, [&] { return match_classes(train_set, test_set); });
+  const std::int64_t num_classes = evaluate::count_classes(train_set, test_set);
+  const auto class_numbers = collectively(session, [&] { return evaluate::match_classes(train_set, test_set); });
   const auto renumber = [&](evaluate::Features& test) {
     if (class_numbers.empty()) return;
     for (std::int32_t& label : test.labels) label = class_numbers.at(static_cast<std::size_t>(label));
@@ -222,10 +188,6 @@ std::string evaluate_linear(const Request& r, Sets sets, const train::Runtime& r
   return fmt::format("linear (best of {} rates: {}, epoch {} of {}): top-1 {:.2f} %, top-5 {:.2f} %", all.size(),
                      best->learning_rate, best->best_epoch, r.linear.epochs, best->best.top1, best->best.top5);
 }
-
-}  // namespace
-
-namespace {
 
 constexpr const char* kUsage =
     "Usage: barlow evaluate knn|linear|all [flags]\n"
