@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Results as Markdown tables: summarize.py [--plot FILE.svg] [FILE...] (default: all of bench/results). A .json file is
-compare_step.py's or checkpoint/measure.py's, a .jsonl file the scaling benchmark's, of which --plot makes a picture."""
+"""Results as Markdown tables. A .json file is compare_step.py's or checkpoint/measure.py's, a .jsonl file the scaling
+benchmark's, of which --plot makes a picture."""
+import argparse
 import json
 import pathlib
 import sys
@@ -41,23 +42,27 @@ def scaling_table(entries):
                f"{entry['gradients_exposed_s']:.4f}, {entry['gradients_overlapped_s']:.4f} | {megabytes:.2f} |")
 
 
-def main(arguments):
-    plot = None
-    if arguments[:1] == ["--plot"]:
-        plot, arguments = arguments[1], arguments[2:]
+def main():
     here = pathlib.Path(__file__).resolve().parent
-    files = [pathlib.Path(name) for name in arguments] or sorted((here / "results").glob("*.json*"))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plot", metavar="FILE.svg", type=pathlib.Path)
+    parser.add_argument("files", metavar="FILE", nargs="*", type=pathlib.Path, help="default: all of bench/results")
+    arguments = parser.parse_args()
+    for file in arguments.files:
+        if file.suffix not in (".json", ".jsonl") or not file.is_file():
+            parser.error(f"{file}: no .json or .jsonl file")
+    files = arguments.files or sorted((here / "results").glob("*.json*"))
     results = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.suffix == ".json"]
     steps, checkpoints = ([result for result in results if key in result] for key in ("whole_step", "checkpoint"))
     scaling = [json.loads(line) for file in files if file.suffix == ".jsonl" for line in file.read_text(encoding="utf-8").splitlines()]
     for rows in (step_table(steps) if steps else [], checkpoint_table(checkpoints) if checkpoints else [], scaling_table(scaling) if scaling else []):
         for row in rows:
             print(row)
-    if plot:
+    if arguments.plot:
         sys.path.insert(0, str(here))
         from scaling.plot import scaling_plot
-        pathlib.Path(plot).write_text(scaling_plot(scaling), encoding="utf-8")
+        arguments.plot.write_text(scaling_plot(scaling), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
