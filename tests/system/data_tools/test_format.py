@@ -92,13 +92,15 @@ assert "is damaged" in error and "bad images" not in error, error
 (FOLDER / "cut.h5").write_bytes((FOLDER / "one.h5").read_bytes()[:-100])
 run("info", FOLDER / "cut.h5", expect=2)
 for change, message in (("version", "format_version 9"), ("complete", "incomplete"), ("offsets", "offsets"),
-                        ("labels", "impossible"), ("chunked", "not contiguous"), ("short", "values")):
+                        ("set_size", "samples, the set has"), ("labels", "impossible"), ("chunked", "not contiguous"), ("short", "values")):
     shutil.copy(FOLDER / "one.h5", FOLDER / "changed.h5")
     with h5py.File(FOLDER / "changed.h5", "r+") as f:
         if change == "version":
             f.attrs["format_version"] = 9
         elif change == "complete":
             f.attrs["complete"] = 0
+        elif change == "set_size":
+            f.attrs["set_size"] = len(files) + 1
         elif change == "offsets":
             f["offsets"][-1] = 1 << 40
         elif change == "labels":
