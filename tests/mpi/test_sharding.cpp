@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "barlow/backend/make_backend.hpp"
@@ -132,6 +133,26 @@ TEST_CASE("a sharded linear layer is trained as a whole one is") {
   for (std::size_t i = 0; i < whole.gradient.size(); ++i)
     squares += std::pow(whole.gradient[i] + kWeightDecay * whole.before[i], 2);
   CHECK(whole.gradient_norm == Approx(std::sqrt(squares)).epsilon(1e-5));
+}
+
+TEST_CASE("a value or a gradient that is not finite is named") {
+  const auto backend = make_backend({.device = "cpu", .num_threads = 1});
+  const auto collectives = make_collectives(test_session());
+  nn::ParameterLayout layout;
+  layout.add("fine", nn::ParameterKind::kNormScale, {4});
+  layout.add("bad", nn::ParameterKind::kNormShift, {4});
+  nn::ParameterStore store(layout, *backend, DType::kF32, true);
+  for (const TensorView flat : {store.values(), store.gradients()}) backend->fill_zero(flat);
+  optim::Lars lars(store, *backend, *collectives, {});
+  REQUIRE_FALSE(lars.measure());
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    const std::vector<float> numbers = {1, bad, 1, 1};
+    for (const TensorView tensor : {store.value(1), store.gradient(1)}) {
+      backend->copy_to_device(ConstTensorView(numbers.data(), DType::kF32, {4}), tensor);
+      CHECK(lars.measure() == "bad");
+      backend->fill_zero(tensor);
+    }
+  }
 }
 
 TEST_CASE("a weight is sharded where that moves less than a sum of its gradients") {
