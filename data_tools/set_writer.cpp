@@ -174,23 +174,18 @@ Share write_share(const SetOptions& options, std::int64_t num_shards, std::int64
   return share;
 }
 
-/// The fingerprint of all ranks' samples, in order; known when every sample has been written.
-std::string agree_on_fingerprint(const Share& share, const SetOptions& options, const MpiSession& session) {
-  std::string mine;
-  for (const auto& writer : share.writers) {
-    for (const auto& digest : writer->digests()) mine.append(digest.begin(), digest.end());
-  }
-  std::string fingerprint;
-  const auto all = session.gather(mine);
+}  // namespace
+
+std::string joint_fingerprint(const std::vector<data::Digest>& mine, const std::vector<std::string>& class_names,
+                              const MpiSession& session) {
   std::vector<data::Digest> digests;
-  for (const std::string& text : all) {
+  for (const std::string& text :
+       session.gather({reinterpret_cast<const char*>(mine.data()), mine.size() * sizeof(data::Digest)})) {
     for (std::size_t at = 0; at < text.size(); at += sizeof(data::Digest))
       std::memcpy(digests.emplace_back().data(), text.data() + at, sizeof(data::Digest));
   }
-  return data::set_fingerprint(digests, options.class_names);
+  return data::set_fingerprint(digests, class_names);
 }
-
-}  // namespace
 
 SetSummary write_set(const SetOptions& given, std::int64_t count, const MakeSample& make, const MpiSession& session) {
   SetSummary summary;
@@ -205,12 +200,16 @@ SetSummary write_set(const SetOptions& given, std::int64_t count, const MakeSamp
   Cleanup cleanup(temporary_path(options.output), session.is_root());
   Share share = collectively(session, [&] { return write_share(options, summary.num_shards, count, make, session); });
   std::int64_t samples = 0, bytes = 0;
-  for (const auto& writer : share.writers) samples += writer->size(), bytes += writer->size_bytes();
+  std::vector<data::Digest> digests;
+  for (const auto& writer : share.writers) {
+    samples += writer->size(), bytes += writer->size_bytes();
+    digests.insert(digests.end(), writer->digests().begin(), writer->digests().end());
+  }
   summary.num_samples = static_cast<std::int64_t>(session.sum(static_cast<double>(samples)));
   summary.num_bytes = static_cast<std::int64_t>(session.sum(static_cast<double>(bytes)));
   summary.num_left_out = static_cast<std::int64_t>(session.sum(static_cast<double>(share.num_left_out)));
   if (summary.num_samples == 0) return summary;
-  summary.fingerprint = agree_on_fingerprint(share, options, session);
+  summary.fingerprint = joint_fingerprint(digests, options.class_names, session);
   collectively(session, [&] {
     for (std::size_t s = 0; s < share.writers.size(); ++s) {
       share.writers[s]->finish({options.class_names, summary.fingerprint, summary.num_samples,

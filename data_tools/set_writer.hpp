@@ -10,6 +10,7 @@
 
 #include "barlow/comm/mpi_session.hpp"
 #include "barlow/data/dataset.hpp"
+#include "barlow/data/fingerprint.hpp"
 
 namespace barlow::data_tools {
 
@@ -41,5 +42,9 @@ using MakeSample = std::function<std::optional<Sample>(std::int64_t index)>;
 ///
 /// Collective. @throws AgreedError, on every rank alike; the temporary is removed, unless only its renaming failed.
 SetSummary write_set(const SetOptions& options, std::int64_t count, const MakeSample& make, const MpiSession& session);
+
+/// The fingerprint of the samples of all ranks, rank after rank. Collective.
+std::string joint_fingerprint(const std::vector<data::Digest>& mine, const std::vector<std::string>& class_names,
+                              const MpiSession& session);
 
 }  // namespace barlow::data_tools

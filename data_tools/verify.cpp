@@ -2,8 +2,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstring>
-#include <exception>
 
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
@@ -12,13 +10,14 @@
 #include "barlow/data/image_decoder.hpp"
 #include "commands.hpp"
 #include "progress.hpp"
+#include "set_writer.hpp"
 
 namespace barlow::data_tools {
 namespace {
 
 struct Findings {
-  std::string digests;  ///< 32 bytes a sample
-  std::string bad;      ///< a line per bad sample, or more: a name may hold a line's end
+  std::vector<data::Digest> digests;
+  std::string bad;  ///< a line per bad sample, or more: a name may hold a line's end
   std::int64_t num_bad = 0;
 };
 
@@ -41,20 +40,10 @@ Findings verify_share(const data::Dataset& set, const MpiSession& session) {
       findings.bad += std::string(error.what()) + "\n";
       ++findings.num_bad;
     }
-    const data::Digest digest = data::sample_digest(info, bytes);
-    findings.digests.append(digest.begin(), digest.end());
+    findings.digests.push_back(data::sample_digest(info, bytes));
     progress.advance(info.size_bytes);
   }
   return findings;
-}
-
-std::string fingerprint_of(const std::vector<std::string>& shares, const data::Dataset& set) {
-  std::vector<data::Digest> digests;
-  for (const std::string& share : shares) {
-    for (std::size_t at = 0; at < share.size(); at += sizeof(data::Digest))
-      std::memcpy(digests.emplace_back().data(), share.data() + at, sizeof(data::Digest));
-  }
-  return data::set_fingerprint(digests, set.class_names());
 }
 
 void print_counts(const data::Dataset& set) {
@@ -72,8 +61,7 @@ void print_counts(const data::Dataset& set) {
 int verify_command(int argc, char** argv, MpiSession& session) {
   CLI::App command(
       "Reads every byte of a data set's images, checks the checksums and the fingerprint (images, labels and class "
-      "names, "
-      "not source names), decodes every image and counts the classes. Exit code 2 if anything is wrong.",
+      "names, not source names), decodes every image and counts the classes. Exit code 2 if anything is wrong.",
       "barlow-data verify");
   std::string path;
   command.add_option("DATASET", path, "a data set that `barlow-data pack` wrote")->required();
@@ -81,7 +69,7 @@ int verify_command(int argc, char** argv, MpiSession& session) {
   const data::Dataset set = collectively(session, [&] { return data::Dataset::open(path); });
   require_same(session, {{"the fingerprint of DATASET", set.fingerprint()}});
   const Findings mine = collectively(session, [&] { return verify_share(set, session); });
-  const std::string fingerprint = fingerprint_of(session.gather(mine.digests), set);
+  const std::string fingerprint = joint_fingerprint(mine.digests, set.class_names(), session);
   std::string bad;
   for (const std::string& lines : session.gather(mine.bad)) bad += lines;
   const auto num_bad = static_cast<std::int64_t>(session.sum(static_cast<double>(mine.num_bad)));
