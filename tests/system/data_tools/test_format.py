@@ -81,7 +81,8 @@ assert str(files[3].relative_to(source)) in run("verify", FOLDER / "damaged.h5",
 shutil.copy(files[3], FOLDER / "odd" / "class" / "two\nlines.jpg")
 run("pack", FOLDER / "odd", "--output", FOLDER / "odd.h5")
 with h5py.File(FOLDER / "odd.h5", "r+") as f:
-    f["checksums"][0] ^= 1
+    f["bytes"][0] = 0  # the checksum knows of it: decoding alone can tell
+    f["checksums"][0] = zlib.crc32(f["bytes"][:].tobytes())
 counts = subprocess.run([BARLOW_DATA, "verify", FOLDER / "odd.h5"], capture_output=True, text=True, check=False).stdout
 assert "1 images, 1 bad" in counts, counts
 shutil.copy(FOLDER / "one.h5", FOLDER / "changed.h5")
