@@ -224,6 +224,7 @@ int main(int argc, char** argv) {
   fmt::print(
       R"({{"op": "total", "device": "{}", "images": {}, "dtype": "{}", "conv_s": {:.5f}, "conv_gflop_per_s": {:.1f}, "norm_s": {:.5f}}})"
       "\n",
-      backend->description(), r.images, r.precision, totals.conv, 1e-9 * totals.conv_flop / totals.conv, totals.norm);
+      backend->description(), r.images, r.precision, totals.conv,
+      totals.conv > 0 ? 1e-9 * totals.conv_flop / totals.conv : 0, totals.norm);
   return 0;
 }
