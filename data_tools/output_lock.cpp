@@ -11,15 +11,16 @@
 #include <string>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/file_descriptor.hpp"
 #include "barlow/base/log.hpp"
 
 namespace barlow::data_tools {
 namespace {
 
-bool is_at(int file, const std::filesystem::path& path) {
+bool is_at(const FileDescriptor& file, const std::filesystem::path& path) {
   struct stat ours {
   }, there{};
-  return fstat(file, &ours) == 0 && stat(path.c_str(), &there) == 0 && ours.st_dev == there.st_dev &&
+  return fstat(file.get(), &ours) == 0 && stat(path.c_str(), &there) == 0 && ours.st_dev == there.st_dev &&
          ours.st_ino == there.st_ino;
 }
 
@@ -27,9 +28,9 @@ bool is_at(int file, const std::filesystem::path& path) {
 
 OutputLock::OutputLock(const std::filesystem::path& output) : path_(output.string() + ".lock") {
   for (;;) {
-    file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (file_ < 0) throw DataError("cannot write \"" + path_.string() + "\": " + std::strerror(errno));
-    const bool held = flock(file_, LOCK_EX | LOCK_NB) == 0;
+    file_ = FileDescriptor(path_, O_RDWR | O_CREAT);
+    if (!file_) throw DataError("cannot write \"" + path_.string() + "\": " + std::strerror(errno));
+    const bool held = flock(file_.get(), LOCK_EX | LOCK_NB) == 0;
     const int code = errno;
     if (held && is_at(file_, path_)) return;
     if (!held && code != EWOULDBLOCK) {
@@ -37,7 +38,6 @@ OutputLock::OutputLock(const std::filesystem::path& output) : path_(output.strin
                    "; a second packing to this output would not be refused");
       return;
     }
-    close(file_);
     if (!held) {
       throw DataError("another packing writes \"" + output.string() + "\"; wait for it, or choose another --output");
     }
@@ -45,9 +45,6 @@ OutputLock::OutputLock(const std::filesystem::path& output) : path_(output.strin
   }
 }
 
-OutputLock::~OutputLock() {
-  unlink(path_.c_str());
-  close(file_);
-}
+OutputLock::~OutputLock() { unlink(path_.c_str()); }
 
 }  // namespace barlow::data_tools

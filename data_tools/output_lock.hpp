@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+#include "barlow/base/file_descriptor.hpp"
+
 namespace barlow::data_tools {
 
 /// Makes a packing the only one that writes to an output. The lock is the operating system's, on the file NAME.lock
@@ -19,7 +21,7 @@ class OutputLock {
 
  private:
   std::filesystem::path path_;
-  int file_ = -1;
+  FileDescriptor file_;
 };
 
 }  // namespace barlow::data_tools

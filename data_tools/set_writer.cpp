@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "set_writer.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -14,6 +12,7 @@
 
 #include "barlow/base/clock.hpp"
 #include "barlow/base/error.hpp"
+#include "barlow/base/files.hpp"
 #include "barlow/comm/agreement.hpp"
 #include "barlow/data/shard_writer.hpp"
 #include "output_lock.hpp"
@@ -96,18 +95,11 @@ void prepare(const SetOptions& options, std::int64_t num_shards) {
   if (code) throw DataError("cannot write \"" + temporary_path(output).string() + "\": " + code.message());
 }
 
-void sync_folder(const fs::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;  // some file systems have no folders to open; the files themselves are synced
-  fsync(descriptor);
-  close(descriptor);
-}
-
 void publish(const fs::path& output) {
   const fs::path temporary = temporary_path(output), old = old_path(output);
   std::error_code code;
   const bool is_folder = fs::is_directory(temporary);
-  if (is_folder) sync_folder(temporary);
+  if (is_folder) flush_folder(temporary);
   const bool moves_away = fs::exists(output) && (is_folder || fs::is_directory(output));
   if (moves_away) fs::rename(output, old, code);
   if (!code) fs::rename(temporary, output, code);
@@ -115,7 +107,7 @@ void publish(const fs::path& output) {
     throw StorageError("cannot rename the finished set \"" + temporary.string() + "\" to \"" + output.string() +
                        "\": " + code.message() + "; rename it by hand");
   if (moves_away) fs::remove_all(old, code);
-  sync_folder(output.parent_path());
+  flush_folder(output.parent_path());
 }
 
 /// Says to the other ranks that one has failed, by a file where all write: within collectively() nobody communicates,

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -26,40 +25,17 @@ constexpr std::int64_t kMaxItemBytes = std::int64_t{1} << 30;
   throw DataError("\"" + path.string() + "\": " + what);
 }
 
-int open_file(const fs::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would have it wait
-  if (descriptor < 0) refuse(path, std::strerror(errno));
-  return descriptor;
+FileDescriptor open_file(const fs::path& path) {
+  FileDescriptor file(path, O_RDONLY | O_NONBLOCK);  // a pipe would have it wait
+  if (!file) refuse(path, std::strerror(errno));
+  return file;
 }
 
-/// Closes a file that is open for one read only.
-struct OwnedDescriptor {
-  explicit OwnedDescriptor(int descriptor) : id(descriptor) {}
-  ~OwnedDescriptor() {
-    if (id >= 0) close(id);
-  }
-  OwnedDescriptor(const OwnedDescriptor&) = delete;
-  OwnedDescriptor& operator=(const OwnedDescriptor&) = delete;
-  int id;
-};
-
-std::int64_t size_of(int descriptor, const fs::path& path) {
+std::int64_t size_of(const FileDescriptor& file, const fs::path& path) {
   struct stat status {};
-  if (fstat(descriptor, &status) != 0) refuse(path, std::strerror(errno));
+  if (fstat(file.get(), &status) != 0) refuse(path, std::strerror(errno));
   if (!S_ISREG(status.st_mode)) refuse(path, "not a regular file");
   return status.st_size;
-}
-
-void read_range(int descriptor, const fs::path& path, std::int64_t offset, std::vector<std::uint8_t>& bytes) {
-  std::size_t filled = 0;
-  while (filled < bytes.size()) {
-    const ssize_t count =
-        pread(descriptor, bytes.data() + filled, bytes.size() - filled, offset + static_cast<std::int64_t>(filled));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) refuse(path, std::strerror(errno));
-    if (count == 0) refuse(path, "the file ends early (truncated?)");
-    filled += static_cast<std::size_t>(count);
-  }
 }
 
 bool ends_with_any(const std::string& name, std::initializer_list<const char*> endings) {
@@ -122,19 +98,9 @@ SourceFile::SourceFile(const fs::path& path, bool keep_open) : path_(path.string
 SourceFile::SourceFile(const fs::path& path, std::vector<std::uint8_t> content)
     : path_(path.string()), content_(std::move(content)), in_memory_(true) {}
 
-SourceFile::SourceFile(SourceFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      content_(std::move(other.content_)),
-      in_memory_(other.in_memory_),
-      descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-SourceFile::~SourceFile() {
-  if (descriptor_ >= 0) close(descriptor_);
-}
-
 std::int64_t SourceFile::size_bytes() const {
   if (in_memory_) return static_cast<std::int64_t>(content_.size());
-  if (descriptor_ >= 0) return size_of(descriptor_, path_);
+  if (descriptor_) return size_of(descriptor_, path_);
   std::error_code code;
   const auto size = fs::file_size(path_, code);
   if (code) refuse(path_, code.message());
@@ -142,9 +108,9 @@ std::int64_t SourceFile::size_bytes() const {
 }
 
 void SourceFile::read(std::int64_t offset, std::int64_t size, std::vector<std::uint8_t>& bytes) const {
-  const OwnedDescriptor opened{in_memory_ || descriptor_ >= 0 ? -1 : open_file(path_)};
-  const int descriptor = opened.id >= 0 ? opened.id : descriptor_;
-  const std::int64_t total = in_memory_ ? static_cast<std::int64_t>(content_.size()) : size_of(descriptor, path_);
+  const FileDescriptor opened = in_memory_ || descriptor_ ? FileDescriptor() : open_file(path_);
+  const FileDescriptor& file = descriptor_ ? descriptor_ : opened;
+  const std::int64_t total = in_memory_ ? static_cast<std::int64_t>(content_.size()) : size_of(file, path_);
   if (size < 0) size = total - offset;
   if (offset < 0 || size < 0 || size > total || offset > total - size)
     refuse(path_, "the file ends early (truncated?)");
@@ -154,7 +120,9 @@ void SourceFile::read(std::int64_t offset, std::int64_t size, std::vector<std::u
     return;
   }
   bytes.resize(static_cast<std::size_t>(size));
-  read_range(descriptor, path_, offset, bytes);
+  const std::int64_t count = read_at(file, offset, bytes.data(), bytes.size());
+  if (count < 0) refuse(path_, std::strerror(errno));
+  if (count < size) refuse(path_, "the file ends early (truncated?)");
 }
 
 void Source::read(std::int64_t index, std::vector<std::uint8_t>& bytes) const {

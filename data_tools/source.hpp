@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "barlow/base/file_descriptor.hpp"
 #include "barlow/data/dataset.hpp"
 
 namespace barlow::data_tools {
@@ -19,9 +20,6 @@ class SourceFile {
   SourceFile(const std::filesystem::path& path, bool keep_open);
   /// A file whose content is in memory already.
   SourceFile(const std::filesystem::path& path, std::vector<std::uint8_t> content);
-  SourceFile(SourceFile&& other) noexcept;
-  SourceFile& operator=(SourceFile&&) = delete;
-  ~SourceFile();
 
   const std::string& path() const { return path_; }
   std::int64_t size_bytes() const;
@@ -32,7 +30,7 @@ class SourceFile {
   std::string path_;  ///< not a path object, which takes ten times the memory: a folder may hold a million files
   std::vector<std::uint8_t> content_;
   bool in_memory_ = false;
-  int descriptor_ = -1;
+  FileDescriptor descriptor_;
 };
 
 /// One image of a source, not read yet.

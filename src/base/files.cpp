@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/base/files.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/file_descriptor.hpp"
 
 namespace barlow {
 
@@ -32,6 +34,11 @@ void require_writable(const std::string& flag, const std::filesystem::path& file
   if (code == 0) return;
   throw ConfigError(flag + " \"" + file.string() + "\": cannot be written: " + std::strerror(code) +
                     "; give a file in a folder that is there and yours to write");
+}
+
+void flush_folder(const std::filesystem::path& folder) {
+  const FileDescriptor opened(folder, O_RDONLY | O_DIRECTORY);
+  if (opened) ::fsync(opened.get());  // some file systems open no folders; a rename is ordered there anyway
 }
 
 }  // namespace barlow

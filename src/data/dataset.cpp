@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +14,7 @@
 
 #include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
+#include "barlow/base/file_descriptor.hpp"
 #include "barlow/data/hdf5_access.hpp"
 #include "barlow/data/hdf5_structure.hpp"
 #include "hdf5_handle.hpp"
@@ -36,15 +36,8 @@ struct Extent {
 
 /// One open file of the set.
 struct Shard {
-  explicit Shard(std::filesystem::path where) : path(std::move(where)) {}
-  Shard(const Shard&) = delete;
-  Shard& operator=(const Shard&) = delete;
-  ~Shard() {
-    if (descriptor >= 0) close(descriptor);
-  }
-
   std::filesystem::path path;
-  int descriptor = -1;
+  FileDescriptor descriptor;
   std::int64_t first = 0, size = 0, set_size = 0, shard_index = 0, shard_count = 0;
   std::string fingerprint;
   std::vector<std::string> class_names;
@@ -54,16 +47,8 @@ struct Shard {
 };
 
 /// Fills `bytes` from the file; false on a short read (errno is 0) or an error.
-bool read_exactly(int descriptor, std::int64_t position, std::span<std::uint8_t> bytes) {
-  while (!bytes.empty()) {
-    errno = 0;
-    const ssize_t count = pread(descriptor, bytes.data(), bytes.size(), position);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return false;
-    position += count;
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
-  }
-  return true;
+bool read_exactly(const FileDescriptor& descriptor, std::int64_t position, std::span<std::uint8_t> bytes) {
+  return read_at(descriptor, position, bytes.data(), bytes.size()) == static_cast<std::int64_t>(bytes.size());
 }
 
 bool has_format(hid_t file) {
@@ -196,10 +181,11 @@ Hdf5Handle open_file(const std::filesystem::path& path) {
 
 std::unique_ptr<Shard> open_shard(const std::filesystem::path& path, std::vector<SampleInfo>& infos) {
   const Hdf5Silence silence;
-  auto shard = std::make_unique<Shard>(path);
-  shard->descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // of a pipe the next check tells
+  auto shard = std::make_unique<Shard>();
+  shard->path = path;
+  shard->descriptor = FileDescriptor(path, O_RDONLY | O_NONBLOCK);  // of a pipe the next check tells
   struct stat status {};
-  if (shard->descriptor < 0 || fstat(shard->descriptor, &status) != 0) refuse(path, std::strerror(errno));
+  if (!shard->descriptor || fstat(shard->descriptor.get(), &status) != 0) refuse(path, std::strerror(errno));
   try {
     require_plain_hdf5(path);  // before HDF5, which would believe it
   } catch (const DataError& error) {

@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/file_descriptor.hpp"
 
 namespace barlow::data {
 namespace {
@@ -52,17 +52,13 @@ enum Message : std::uint64_t {
 class File {
  public:
   explicit File(const std::filesystem::path& path)
-      : path_(path), id_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {  // a pipe would have it wait
+      : path_(path), file_(path, O_RDONLY | O_NONBLOCK) {  // a pipe would have it wait
     struct stat status {};
-    if (id_ < 0 || fstat(id_, &status) != 0) throw DataError("\"" + path.string() + "\": " + std::strerror(errno));
+    if (!file_ || fstat(file_.get(), &status) != 0)
+      throw DataError("\"" + path.string() + "\": " + std::strerror(errno));
     if (!S_ISREG(status.st_mode)) throw DataError("\"" + path.string() + "\": not a regular file");
     size_ = static_cast<std::uint64_t>(status.st_size);
   }
-  ~File() {
-    if (id_ >= 0) ::close(id_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
 
   void require(bool condition, const char* what) const {
     if (!condition) {
@@ -80,21 +76,15 @@ class File {
   std::vector<std::uint8_t> read(std::uint64_t address, std::uint64_t count) const {
     require(count <= kMaxPiece && contains(address, count), "a part of it lies outside");
     std::vector<std::uint8_t> bytes(count);
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-      const ssize_t got =
-          ::pread(id_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(base_ + address + done));
-      if (got < 0 && errno == EINTR) continue;
-      require(got > 0, "it cannot be read");
-      done += static_cast<std::size_t>(got);
-    }
+    const std::int64_t got = read_at(file_, static_cast<std::int64_t>(base_ + address), bytes.data(), bytes.size());
+    require(got == static_cast<std::int64_t>(count), "it cannot be read");
     return bytes;
   }
   std::uint64_t size() const { return size_; }
 
  private:
   std::filesystem::path path_;
-  int id_;
+  FileDescriptor file_;
   std::uint64_t size_ = 0, base_ = 0;
 };
 

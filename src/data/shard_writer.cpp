@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
-#include <utility>
 
 #include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
@@ -65,55 +64,23 @@ std::int64_t find_payload_position(const std::filesystem::path& path) {
   return static_cast<std::int64_t>(H5Dget_offset(dataset));
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int id) : id_(id) {}
-  ~Descriptor() {
-    if (id_ >= 0) close(id_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  operator int() const { return id_; }  // NOLINT: it stands for the descriptor
-
- private:
-  int id_;
-};
-
 }  // namespace
 
 ShardWriter::ShardWriter(std::filesystem::path path) : path_(std::move(path)) {
   const Hdf5Silence silence;
   payload_position_ = find_payload_position(path_);
-  file_ = ::open(path_.c_str(), O_RDWR | O_TRUNC | O_CLOEXEC);
-  if (file_ < 0) fail(path_, errno);
+  file_ = FileDescriptor(path_, O_RDWR | O_TRUNC);
+  if (!file_) fail(path_, errno);
 }
 
-ShardWriter::ShardWriter(ShardWriter&& other) noexcept
-    : path_(std::move(other.path_)),
-      file_(std::exchange(other.file_, -1)),
-      finished_(other.finished_),
-      payload_position_(other.payload_position_),
-      pending_(std::move(other.pending_)),
-      num_written_(other.num_written_),
-      offsets_(std::move(other.offsets_)),
-      labels_(std::move(other.labels_)),
-      sizes_(std::move(other.sizes_)),
-      encodings_(std::move(other.encodings_)),
-      checksums_(std::move(other.checksums_)),
-      names_(std::move(other.names_)),
-      name_offsets_(std::move(other.name_offsets_)),
-      digests_(std::move(other.digests_)) {}
-
 ShardWriter::~ShardWriter() {
-  if (file_ < 0) return;
-  close(file_);
   std::error_code ignored;
-  if (!finished_) std::filesystem::remove(path_, ignored);
+  if (file_ && !finished_) std::filesystem::remove(path_, ignored);
 }
 
 void ShardWriter::write_at(std::int64_t position, std::span<const std::uint8_t> bytes) {
   while (!bytes.empty()) {
-    const ssize_t count = pwrite(file_, bytes.data(), bytes.size(), position);
+    const ssize_t count = pwrite(file_.get(), bytes.data(), bytes.size(), position);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) fail(path_, count < 0 ? errno : ENOSPC);
     position += count;
@@ -188,23 +155,23 @@ void ShardWriter::write_metadata(const std::filesystem::path& path, const SetDes
 }
 
 void ShardWriter::merge_metadata(const std::filesystem::path& path) {
-  const Descriptor metadata(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor metadata(path, O_RDONLY);
   struct stat status {};
-  if (metadata < 0 || fstat(metadata, &status) != 0) fail(path, errno);
+  if (!metadata || fstat(metadata.get(), &status) != 0) fail(path, errno);
   std::vector<std::uint8_t> buffer(kWriteBytes);
   const auto copy = [&](std::int64_t begin, std::int64_t end) {
     while (begin < end) {
       const auto wanted = static_cast<std::size_t>(std::min<std::int64_t>(end - begin, kWriteBytes));
-      const ssize_t count = pread(metadata, buffer.data(), wanted, begin);
+      const std::int64_t count = read_at(metadata, begin, buffer.data(), wanted);
       if (count <= 0) fail(path, count < 0 ? errno : EIO);
       write_at(begin, std::span(buffer).first(static_cast<std::size_t>(count)));
       begin += count;
     }
   };
   copy(payload_position_ + num_written_, status.st_size);
-  if (fsync(file_) != 0) fail(path_, errno);
+  if (fsync(file_.get()) != 0) fail(path_, errno);
   copy(0, payload_position_);  // the head comes last: before it this is no HDF5 file
-  if (fsync(file_) != 0) fail(path_, errno);
+  if (fsync(file_.get()) != 0) fail(path_, errno);
 }
 
 void ShardWriter::finish(const SetDescription& set) {

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/file_descriptor.hpp"
 #include "barlow/base/files.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/base/whole_number.hpp"
@@ -75,12 +76,8 @@ MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t steps_d
     throw;
   }
   std::filesystem::rename(temporary, path);
-  file_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  if (file_ < 0) throw StorageError("cannot write \"" + path.string() + "\": " + std::strerror(errno));
-}
-
-MetricsFile::~MetricsFile() {
-  if (file_ >= 0) ::close(file_);
+  file_ = FileDescriptor(path, O_WRONLY | O_APPEND);
+  if (!file_) throw StorageError("cannot write \"" + path.string() + "\": " + std::strerror(errno));
 }
 
 void MetricsFile::record(const StepMetrics& m) {
@@ -114,7 +111,7 @@ void MetricsFile::finish() {
 
 int MetricsFile::write_waiting() {
   while (!waiting_.empty()) {
-    const ssize_t written = ::write(file_, waiting_.data(), waiting_.size());
+    const ssize_t written = ::write(file_.get(), waiting_.data(), waiting_.size());
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) return written < 0 ? errno : ENOSPC;
     waiting_.erase(0, static_cast<std::size_t>(written));

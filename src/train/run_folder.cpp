@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/file_descriptor.hpp"
 #include "barlow/base/files.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/train/metrics.hpp"
@@ -46,8 +47,8 @@ std::string first_line(const fs::path& path) {
 bool is_without_locks(int code) { return code == ENOSYS || code == EOPNOTSUPP || code == ENOLCK; }
 
 /// Tries for a second: `barlow status` and `barlow stop` hold the lock for a moment when they look.
-bool try_lock(int file) {
-  for (int attempts = 20; flock(file, LOCK_EX | LOCK_NB) != 0; --attempts) {
+bool try_lock(const FileDescriptor& file) {
+  for (int attempts = 20; flock(file.get(), LOCK_EX | LOCK_NB) != 0; --attempts) {
     if (errno != EWOULDBLOCK || attempts == 0) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
@@ -107,38 +108,29 @@ bool is_finished(const fs::path& run) {
 
 RunLock::RunLock(const fs::path& run) {
   const fs::path path = run / "lock";
-  file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (file_ < 0) throw ConfigError("--output: cannot write \"" + path.string() + "\": " + std::strerror(errno));
+  file_ = FileDescriptor(path, O_RDWR | O_CREAT);
+  if (!file_) throw ConfigError("--output: cannot write \"" + path.string() + "\": " + std::strerror(errno));
   if (!try_lock(file_)) {
     const int code = errno;
-    if (!is_without_locks(code)) {
-      close(file_);
-      if (code != EWOULDBLOCK) throw StorageError("cannot lock \"" + path.string() + "\": " + std::strerror(code));
+    if (code == EWOULDBLOCK)
       throw ConfigError("run \"" + run.string() + "\" is in use by " + first_line(path) +
                         "; wait for it, end it with `barlow stop " + run.string() + "`, or give another --output");
-    }
+    if (!is_without_locks(code)) throw StorageError("cannot lock \"" + path.string() + "\": " + std::strerror(code));
     log::warning("cannot lock \"" + path.string() + "\": " + std::strerror(code) +
                  "; a second job in this folder would not be refused, and `barlow status` and `barlow stop` do not see "
                  "this one");
   }
   const std::string content = this_process() + "\n";
-  if (ftruncate(file_, 0) != 0 || write(file_, content.data(), content.size()) < 0) {
-    const std::string reason = std::strerror(errno);
-    close(file_);
-    throw StorageError("cannot write \"" + path.string() + "\": " + reason);
-  }
+  if (ftruncate(file_.get(), 0) != 0 || write(file_.get(), content.data(), content.size()) < 0)
+    throw StorageError("cannot write \"" + path.string() + "\": " + std::strerror(errno));
 }
-
-RunLock::~RunLock() { close(file_); }
 
 std::optional<std::string> RunLock::holder(const fs::path& run) {
   const fs::path path = run / "lock";
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0 && errno != ENOENT) fail_reading(path, errno);
-  if (file < 0) return std::nullopt;
-  const bool held = flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-  close(file);
-  if (!held) return std::nullopt;
+  const FileDescriptor file(path, O_RDONLY);
+  if (!file && errno == ENOENT) return std::nullopt;
+  if (!file) fail_reading(path, errno);
+  if (flock(file.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return std::nullopt;
   return first_line(path);
 }
 

@@ -14,6 +14,7 @@
 
 #include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
+#include "barlow/base/file_descriptor.hpp"
 #include "barlow/base/files.hpp"
 #include "storage.hpp"
 
@@ -25,45 +26,16 @@ namespace fs = std::filesystem;
 using Block = std::array<char, kSealBytes>;
 constexpr std::array<unsigned char, 8> kHdf5 = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
 
-/// A file descriptor that closes itself.
-class Descriptor {
- public:
-  Descriptor(const fs::path& file, int flags) : id_(::open(file.c_str(), flags | O_CLOEXEC)) {}
-  ~Descriptor() {
-    if (id_ >= 0) ::close(id_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  operator int() const { return id_; }  // NOLINT: it stands for the descriptor
-
- private:
-  int id_;
-};
-
-/// Reads up to `size` bytes at `offset`; fewer at the end of the file, -1 on error.
-ssize_t read_at(int file, void* bytes, std::size_t size, std::uint64_t offset) {
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t count =
-        ::pread(file, static_cast<char*>(bytes) + done, size - done, static_cast<off_t>(offset + done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return -1;
-    if (count == 0) break;
-    done += static_cast<std::size_t>(count);
-  }
-  return static_cast<ssize_t>(done);
-}
-
 /// The seal that the rest of the file asks for, zero behind its line; empty when the file cannot be read.
-std::pair<bool, Block> seal_of(int file) {
+std::pair<bool, Block> seal_of(const FileDescriptor& file) {
   std::vector<unsigned char> chunk(std::size_t{1} << 20);
-  std::uint64_t offset = kSealBytes;
+  std::int64_t offset = kSealBytes;
   std::uint32_t sum = 0;
   for (;;) {
-    const ssize_t count = read_at(file, chunk.data(), chunk.size(), offset);
+    const std::int64_t count = read_at(file, offset, chunk.data(), chunk.size());
     if (count < 0) return {false, {}};
     sum = crc32_of(chunk.data(), static_cast<std::size_t>(count), sum);
-    offset += static_cast<std::uint64_t>(count);
+    offset += count;
     if (static_cast<std::size_t>(count) < chunk.size()) break;
   }
   Block block{};
@@ -79,10 +51,10 @@ void seal(const fs::path& path) {
     throw StorageError("cannot write \"" + path.string() + "\" (seal): " + std::strerror(errno));
   };
   {
-    const Descriptor file(path, O_RDWR);
-    if (file < 0) fail();
+    const FileDescriptor file(path, O_RDWR);
+    if (!file) fail();
     const auto [readable, block] = seal_of(file);
-    if (!readable || ::pwrite(file, block.data(), block.size(), 0) != static_cast<ssize_t>(block.size())) fail();
+    if (!readable || ::pwrite(file.get(), block.data(), block.size(), 0) != static_cast<ssize_t>(block.size())) fail();
   }
   flush_file(path);
 }
@@ -91,14 +63,14 @@ void require_seal(const fs::path& path) {
   const auto damaged = [&](const char* what) {
     throw DataError("\"" + path.string() + "\": " + what + "; the file is damaged");
   };
-  const Descriptor file(path, O_RDONLY);
-  if (file < 0 && (errno == ENOENT || errno == ENOTDIR))
+  const FileDescriptor file(path, O_RDONLY);
+  if (!file && (errno == ENOENT || errno == ENOTDIR))
     throw DataError("\"" + path.string() + "\" cannot be opened: " + std::strerror(errno));
-  if (file < 0) fail_reading(path, errno);
+  if (!file) fail_reading(path, errno);
   Block found{};
-  const ssize_t count = read_at(file, found.data(), found.size(), 0);
+  const std::int64_t count = read_at(file, 0, found.data(), found.size());
   if (count < 0) fail_reading(path, errno);
-  if (count != static_cast<ssize_t>(found.size())) damaged("it is cut");
+  if (count != static_cast<std::int64_t>(found.size())) damaged("it is cut");
   if (std::memcmp(found.data(), kHdf5.data(), kHdf5.size()) == 0) {
     throw ConfigError(
         "\"" + path.string() +

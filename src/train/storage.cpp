@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "barlow/base/error.hpp"
+#include "barlow/base/file_descriptor.hpp"
 
 namespace barlow::train {
 namespace {
@@ -38,25 +39,15 @@ bool replace(const fs::path& file, Create&& create) {
 }  // namespace
 
 void reserve_space(const fs::path& file, std::uint64_t bytes) {
-  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
-  if (descriptor < 0) fail(file, errno);
-  const int code = ::fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
-  ::close(descriptor);
-  if (code == ENOSPC || code == EDQUOT || code == EFBIG) fail(file, code);
+  const FileDescriptor opened(file, O_WRONLY);
+  if (!opened) fail(file, errno);
+  if (::fallocate(opened.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes)) == 0) return;
+  if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) fail(file, errno);
 }
 
 void flush_file(const fs::path& file) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  const int code = descriptor >= 0 && ::fsync(descriptor) == 0 ? 0 : errno;
-  if (descriptor >= 0) ::close(descriptor);
-  if (code != 0) fail(file, code);
-}
-
-void flush_folder(const fs::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;  // some file systems open no folders; the rename is ordered there anyway
-  ::fsync(descriptor);
-  ::close(descriptor);
+  const FileDescriptor opened(file, O_RDONLY);
+  if (!opened || ::fsync(opened.get()) != 0) fail(file, errno);
 }
 
 bool link_as(const fs::path& file, const fs::path& second_name) {

@@ -14,9 +14,6 @@ void reserve_space(const std::filesystem::path& file, std::uint64_t bytes);
 /// Waits until the file's content is on the disk. @throws StorageError.
 void flush_file(const std::filesystem::path& file);
 
-/// Waits until the names in the folder are on the disk.
-void flush_folder(const std::filesystem::path& folder);
-
 /// Gives a file a second name, a hard link, replacing in one rename what has that name. False where the file system has
 /// no hard links; nothing is changed then. @throws StorageError.
 bool link_as(const std::filesystem::path& file, const std::filesystem::path& second_name);

@@ -19,4 +19,7 @@ bool file_exists(const std::filesystem::path& file);
 /// @throws ConfigError naming the flag.
 void require_writable(const std::string& flag, const std::filesystem::path& file);
 
+/// Waits until the names in the folder are on the disk, where its file system lets folders be opened.
+void flush_folder(const std::filesystem::path& folder);
+
 }  // namespace barlow

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "barlow/base/file_descriptor.hpp"
 #include "barlow/data/dataset.hpp"
 #include "barlow/data/fingerprint.hpp"
 
@@ -28,7 +29,7 @@ class ShardWriter {
  public:
   /// Replaces `path`. @throws StorageError with the system's reason.
   explicit ShardWriter(std::filesystem::path path);
-  ShardWriter(ShardWriter&& other) noexcept;
+  ShardWriter(ShardWriter&&) noexcept = default;
   ShardWriter& operator=(ShardWriter&&) = delete;
   /// Removes the file unless finish() has succeeded.
   ~ShardWriter();
@@ -54,7 +55,7 @@ class ShardWriter {
   void flush();
 
   std::filesystem::path path_;
-  int file_ = -1;
+  FileDescriptor file_;
   bool finished_ = false;
   std::int64_t payload_position_ = 0;
   std::vector<std::uint8_t> pending_;

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "barlow/base/file_descriptor.hpp"
+
 namespace barlow::train {
 
 /// One line of metrics.jsonl.
@@ -29,9 +31,6 @@ class MetricsFile {
   /// @throws StorageError, also where the earlier lines are there and cannot be read; UserError if they are not ours to
   /// read.
   MetricsFile(const std::filesystem::path& path, std::int64_t steps_done);
-  ~MetricsFile();
-  MetricsFile(const MetricsFile&) = delete;
-  MetricsFile& operator=(const MetricsFile&) = delete;
 
   /// Warns when lines begin to wait.
   void record(const StepMetrics& metrics);
@@ -45,7 +44,7 @@ class MetricsFile {
   int write_waiting();
 
   std::filesystem::path path_;
-  int file_ = -1;
+  FileDescriptor file_;
   std::string waiting_;
   bool has_warned_ = false;
 };

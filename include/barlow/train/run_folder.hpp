@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "barlow/base/file_descriptor.hpp"
+
 namespace barlow::train {
 
 /// A run folder belongs to one job at a time. The lock is the operating system's, on the file `lock` in the folder: it
@@ -14,15 +16,12 @@ class RunLock {
  public:
   /// @throws ConfigError naming the holder, or the file that cannot be written.
   explicit RunLock(const std::filesystem::path& run);
-  ~RunLock();
-  RunLock(const RunLock&) = delete;
-  RunLock& operator=(const RunLock&) = delete;
 
   /// Host and process of the job that holds the folder now, if one does. @throws as fail_reading()
   static std::optional<std::string> holder(const std::filesystem::path& run);
 
  private:
-  int file_ = -1;
+  FileDescriptor file_;
 };
 
 /// For a run that begins, with no checkpoint to go on from: writes its config.toml. What an earlier run has left there
