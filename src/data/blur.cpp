@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "multiversion.hpp"
+#include "barlow/base/multiversion.hpp"
 #include "pixel_filters.hpp"
 
 namespace barlow::data {

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdint>
 
-#include "multiversion.hpp"
+#include "barlow/base/multiversion.hpp"
 #include "pixel_filters.hpp"
 
 namespace barlow::data {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
-#include "multiversion.hpp"
+#include "barlow/base/multiversion.hpp"
 #include "pixel_filters.hpp"
 
 namespace barlow::data {

@@ -5,7 +5,7 @@
 #include <array>
 #include <cstring>
 
-#include "multiversion.hpp"
+#include "barlow/base/multiversion.hpp"
 
 namespace barlow::data {
 namespace {

@@ -4,15 +4,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "barlow/base/multiversion.hpp"
 #include "barlow/tensor/view.hpp"
-
-/// Compiles a loop for several generations of x86-64; the loader chooses by what the processor can do. The names of
-/// Intel's processors would mean these alone: on any other the oldest version would run.
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define BARLOW_MULTIVERSION __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define BARLOW_MULTIVERSION
-#endif
 
 namespace barlow::cpu {
 
