@@ -2,7 +2,6 @@
 #include "barlow/backend/make_backend.hpp"
 
 #include <cstdlib>
-#include <oneapi/dnnl/dnnl.hpp>
 
 #include "barlow/base/cores.hpp"
 #include "cpu/cpu_backend.hpp"
@@ -43,10 +42,6 @@ std::unique_ptr<Backend> make_measuring_backend(DType preferred) {
   return std::make_unique<MeasuringBackend>(preferred);
 }
 
-std::string backend_library_versions() {
-  const dnnl_version_t& version = *dnnl_version();
-  return "oneDNN " + std::to_string(version.major) + "." + std::to_string(version.minor) + "." +
-         std::to_string(version.patch) + "\n" + cuda::library_versions();
-}
+std::string backend_library_versions() { return cpu::onednn_version() + "\n" + cuda::library_versions(); }
 
 }  // namespace barlow

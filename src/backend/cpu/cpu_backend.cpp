@@ -12,6 +12,11 @@
 
 namespace barlow::cpu {
 
+std::string onednn_version() {
+  const dnnl_version_t& version = *dnnl_version();
+  return fmt::format("oneDNN {}.{}.{}", version.major, version.minor, version.patch);
+}
+
 CpuBackend::CpuBackend(int num_threads) : num_threads_(num_threads) {
   omp_set_num_threads(num_threads);
   primitives_ = std::make_unique<Primitives>();
@@ -20,9 +25,7 @@ CpuBackend::CpuBackend(int num_threads) : num_threads_(num_threads) {
 CpuBackend::~CpuBackend() = default;
 
 std::string CpuBackend::description() const {
-  const dnnl_version_t& version = *dnnl_version();
-  return fmt::format("CPU, {} thread{}, oneDNN {}.{}.{}", num_threads_, num_threads_ == 1 ? "" : "s", version.major,
-                     version.minor, version.patch);
+  return fmt::format("CPU, {} thread{}, {}", num_threads_, num_threads_ == 1 ? "" : "s", onednn_version());
 }
 
 // bf16 wins where it has matrix units (AMX), and on AMD's AVX-512 (Zen 5: a ResNet-50 step in 3.7 s instead of 5.2);

@@ -9,6 +9,9 @@ namespace barlow::cpu {
 
 class Primitives;
 
+/// `oneDNN 2.6.3`: the library that is loaded.
+std::string onednn_version();
+
 /// Operations on host memory: convolutions and matrix products by oneDNN, everything else by loops of our own over a
 /// fixed partition among OpenMP threads, so that a result depends on the number of threads only. Nothing is
 /// asynchronous.

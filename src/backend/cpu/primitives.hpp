@@ -36,7 +36,6 @@ class Primitives {
   /// False for a type that oneDNN has no products of on this processor: bf16 without AVX-512, for one.
   bool multiplies(DType dtype);
 
-  dnnl::engine& engine() { return engine_; }
   dnnl::stream& stream() { return stream_; }
   /// A tensor over memory of ours.
   dnnl::memory wrap(const dnnl::memory::desc& desc, const void* data) {

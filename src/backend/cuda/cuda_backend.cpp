@@ -24,11 +24,6 @@ Stream make_stream_on(int device) {
   return make_stream();
 }
 
-std::string version_of_cudnn() {
-  const auto number = cudnnGetVersion();
-  return fmt::format("cuDNN {}.{}.{}", number / 10000, number % 10000 / 100, number % 100);
-}
-
 /// The generation: 9 for sm_90. Asked for alone: all properties together take a millisecond.
 int major_version_of(int device) {
   int major = 0;
@@ -64,7 +59,7 @@ CudaBackend::CudaBackend(const CudaOptions& options)
       parts_(allocate_device(kPartsBytes)),
       filter_scratch_(1),
       gemms_(stream(), workspace_.data(), workspace_.size_bytes(), options.tf32),
-      convs_(stream(), PlanCache(PlanCache::default_folder(), describe_device(options.device), version_of_cudnn()),
+      convs_(stream(), PlanCache(PlanCache::default_folder(), describe_device(options.device), cudnn_version()),
              {workspace_.data(), workspace_.size_bytes()}) {
   filter_scratch_.front() = allocate_device(kFilterBytes);
 }
@@ -75,7 +70,7 @@ CudaBackend::~CudaBackend() {
 }
 
 std::string CudaBackend::description() const {
-  return fmt::format("{}, {}", describe_device(options_.device), version_of_cudnn());
+  return fmt::format("{}, {}", describe_device(options_.device), cudnn_version());
 }
 
 std::string CudaBackend::device_id() const {

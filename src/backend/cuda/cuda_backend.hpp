@@ -29,7 +29,6 @@ class CudaBackend final : public Backend {
   ~CudaBackend() override;
 
   cudaStream_t stream() const { return stream_.get(); }
-  int device() const { return options_.device; }
 
   std::string description() const override;
   std::string device_id() const override;

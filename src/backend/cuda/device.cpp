@@ -62,4 +62,9 @@ std::string describe_device(int device) {
   return fmt::format("{}, sm_{}{}", properties.name, properties.major, properties.minor);
 }
 
+std::string cudnn_version() {
+  const auto number = cudnnGetVersion();
+  return fmt::format("cuDNN {}.{}.{}", number / 10000, number % 10000 / 100, number % 100);
+}
+
 }  // namespace barlow::cuda

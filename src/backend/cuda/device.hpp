@@ -24,4 +24,7 @@ int choose_device(const Devices& devices, int local_rank);
 /// `NVIDIA H200, sm_90`
 std::string describe_device(int device);
 
+/// `cuDNN 9.10.2`: the library that is loaded.
+std::string cudnn_version();
+
 }  // namespace barlow::cuda

@@ -19,11 +19,9 @@ std::unique_ptr<Backend> make_backend(const BackendOptions& options) {
 std::string library_versions() {
   int runtime = 0;
   cudaRuntimeGetVersion(&runtime);
-  const auto cudnn = cudnnGetVersion();
   const auto cublas = cublasLtGetVersion();
-  return fmt::format("CUDA {}.{}\ncuDNN {}.{}.{}\ncuBLAS {}.{}.{}\n", runtime / 1000, runtime % 1000 / 10,
-                     cudnn / 10000, cudnn % 10000 / 100, cudnn % 100, cublas / 10000, cublas % 10000 / 100,
-                     cublas % 100);
+  return fmt::format("CUDA {}.{}\n{}\ncuBLAS {}.{}.{}\n", runtime / 1000, runtime % 1000 / 10, cudnn_version(),
+                     cublas / 10000, cublas % 10000 / 100, cublas % 100);
 }
 
 }  // namespace barlow::cuda
