@@ -11,7 +11,6 @@
 #include <cstring>
 
 #include "barlow/base/log.hpp"
-#include "barlow/comm/watchdog.hpp"
 
 namespace barlow::cli {
 namespace {

@@ -39,13 +39,10 @@ void settle(const MpiSession& session, const std::exception_ptr& error) {
     ++failed;
     if (first < 0) first = rank;
   }
-  const auto hosts = session.gather(session.host());
+  const auto names = session.gather(name_of_rank(session));
   const std::string& text = all[static_cast<std::size_t>(first)];
   std::string message = text.substr(1);
-  if (failed < session.world_size()) {
-    message = "[rank " + std::to_string(first) + " of " + std::to_string(session.world_size()) + ", " +
-              hosts[static_cast<std::size_t>(first)] + "] " + message;
-  }
+  if (failed < session.world_size()) message = names[static_cast<std::size_t>(first)] + " " + message;
   throw AgreedError(message, text[0] - '0');
 }
 

@@ -86,4 +86,9 @@ void MpiSession::abort(int exit_code) const {
   std::_Exit(exit_code);
 }
 
+std::string name_of_rank(const MpiSession& session) {
+  return "[rank " + std::to_string(session.rank()) + " of " + std::to_string(session.world_size()) + ", " +
+         session.host() + "]";
+}
+
 }  // namespace barlow

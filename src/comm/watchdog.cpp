@@ -113,11 +113,6 @@ Watchdog::OnHang end_job_on_hang(const MpiSession& session, std::function<int()>
       };
 }
 
-std::string name_of_rank(const MpiSession& session) {
-  return "[rank " + std::to_string(session.rank()) + " of " + std::to_string(session.world_size()) + ", " +
-         session.host() + "]";
-}
-
 void end_process(const std::string& text, const std::function<int()>& exit_code) {
   std::signal(SIGALRM, SIG_DFL);  // standard error, or a file system, may be what the program hangs in
   ::alarm(kLastWordsLimit_s);

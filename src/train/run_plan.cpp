@@ -10,7 +10,6 @@
 #include "barlow/base/cores.hpp"
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
-#include "barlow/comm/watchdog.hpp"
 
 namespace barlow::train {
 namespace {

@@ -56,4 +56,7 @@ class MpiSession {
   std::string host_;
 };
 
+/// `[rank 3 of 8, nid0042]`, for messages.
+std::string name_of_rank(const MpiSession& session);
+
 }  // namespace barlow

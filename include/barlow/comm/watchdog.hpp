@@ -49,9 +49,6 @@ class Watchdog {
 /// From any thread.
 [[noreturn]] void end_process(const std::string& text, const std::function<int()>& exit_code);
 
-/// `[rank 3 of 8, nid0042]`
-std::string name_of_rank(const MpiSession& session);
-
 /// Says on standard error `[rank R of W, host] no progress for N s in OPERATION`, which ranks of this host do not run,
 /// and ends this process with what `exit_code` then says; the launcher ends the others. Collective.
 Watchdog::OnHang end_job_on_hang(const MpiSession& session, std::function<int()> exit_code);
