@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <fstream>
 #include <memory>
 #include <regex>
@@ -170,13 +169,7 @@ Share write_share(const SetOptions& options, std::int64_t num_shards, std::int64
 
 std::string joint_fingerprint(const std::vector<data::Digest>& mine, const std::vector<std::string>& class_names,
                               const MpiSession& session) {
-  std::vector<data::Digest> digests;
-  for (const std::string& text :
-       session.gather({reinterpret_cast<const char*>(mine.data()), mine.size() * sizeof(data::Digest)})) {
-    for (std::size_t at = 0; at < text.size(); at += sizeof(data::Digest))
-      std::memcpy(digests.emplace_back().data(), text.data() + at, sizeof(data::Digest));
-  }
-  return data::set_fingerprint(digests, class_names);
+  return data::set_fingerprint(session.gather_values(std::span(mine)), class_names);
 }
 
 SetSummary write_set(const SetOptions& given, std::int64_t count, const MakeSample& make, const MpiSession& session) {

@@ -120,12 +120,7 @@ std::string non_finite_name(std::int64_t step, std::int64_t rollbacks) {
 std::string investigate(NonFiniteStep step, std::span<const std::int64_t> local_sample_ids, const Runtime& runtime,
                         const nn::ParameterStore& store, const std::filesystem::path& file) {
   const MpiSession& session = runtime.session;
-  const std::string ids(reinterpret_cast<const char*>(local_sample_ids.data()), local_sample_ids.size_bytes());
-  for (const std::string& part : session.gather(ids)) {
-    const std::size_t before = step.sample_ids.size();
-    step.sample_ids.resize(before + part.size() / sizeof(std::int64_t));
-    std::memcpy(step.sample_ids.data() + before, part.data(), part.size());
-  }
+  step.sample_ids = session.gather_values(local_sample_ids);
   // All ranks hold the same weights and gradients; where one alone sees something else, its hardware is the suspect.
   const auto findings = session.gather(first_non_finite(step.result, store, runtime.backend));
   step.first = "something";

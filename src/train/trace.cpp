@@ -59,13 +59,10 @@ void Trace::record_forward(nn::Pass& pass, std::span<const std::int64_t> local_s
                            const Activation& embeddings) {
   write_gathered(pass, "/views", images);
   write_gathered(pass, "/embeddings", embeddings);
-  const std::string bytes(reinterpret_cast<const char*>(local_sample_ids.data()),
-                          local_sample_ids.size() * sizeof(std::int64_t));
-  std::string all;
-  for (const std::string& part : session_.gather(bytes)) all += part;
+  const auto sample_ids = session_.gather_values(local_sample_ids);
   if (!file_) return;
-  file_->write(group_ + "/sample_ids", ConstTensorView(all.data(), DType::kI64,
-                                                       {static_cast<std::int64_t>(all.size() / sizeof(std::int64_t))}));
+  file_->write(group_ + "/sample_ids",
+               ConstTensorView(sample_ids.data(), DType::kI64, {static_cast<std::int64_t>(sample_ids.size())}));
 }
 
 void Trace::record_gradients(const nn::ParameterStore& store, double loss_scale, Backend& backend) {

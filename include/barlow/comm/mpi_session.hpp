@@ -3,8 +3,11 @@
 
 #include <mpi.h>
 
+#include <cstring>
 #include <source_location>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace barlow {
@@ -41,6 +44,18 @@ class MpiSession {
   std::string broadcast(const std::string& text) const;
   /// Every rank's text, in rank order, on every rank. Collective.
   std::vector<std::string> gather(const std::string& text) const;
+  /// Every rank's values, one rank's behind the other's, on every rank. Collective.
+  template <class T>
+  std::vector<T> gather_values(std::span<const T> values) const {
+    static_assert(std::is_trivially_copyable_v<T>);
+    std::vector<T> all;
+    for (const std::string& part : gather({reinterpret_cast<const char*>(values.data()), values.size_bytes()})) {
+      const std::size_t before = all.size();
+      all.resize(before + part.size() / sizeof(T));
+      if (!part.empty()) std::memcpy(all.data() + before, part.data(), part.size());
+    }
+    return all;
+  }
   /// Collective.
   void barrier() const;
 
