@@ -99,6 +99,11 @@ void tensor_to_device(Backend& backend, const nn::Parameter& parameter, const st
   backend.synchronize();
 }
 
+std::string batch_counter_of(const nn::Parameter& tensor) {
+  if (tensor.kind != nn::ParameterKind::kRunningMean) return "";
+  return tensor.name.substr(0, tensor.name.rfind('.') + 1) + "num_batches_tracked";
+}
+
 void load_initial_weights(const std::filesystem::path& file, nn::ParameterStore& store, Backend& backend,
                           RunningStatistics statistics) {
   const InitialWeights weights(file);
@@ -133,10 +138,8 @@ void export_backbone(const std::filesystem::path& file, const nn::ParameterStore
     const std::vector<float> values = tensor_to_host(backend, parameter, device);
     const std::string name = parameter.name.substr(kBackbone.size());
     tensors.push_back(pack(name, DType::kF32, parameter.file_shape(), values.data()));
-    const std::string suffix = "running_mean";
-    if (!name.ends_with(suffix)) return;
-    const std::string counter = name.substr(0, name.size() - suffix.size()) + "num_batches_tracked";
-    tensors.push_back(pack(counter, DType::kI64, {}, &store.num_batches_tracked));
+    if (const std::string counter = batch_counter_of(parameter); !counter.empty())
+      tensors.push_back(pack(counter.substr(kBackbone.size()), DType::kI64, {}, &store.num_batches_tracked));
   };
   for (std::size_t i = 0; i < layout.parameters().size(); ++i)
     add(layout.parameters()[i], store.value(static_cast<int>(i)));

@@ -78,11 +78,8 @@ void Trace::end(const nn::ParameterStore& store, Backend& backend, const StepMet
     const auto values = tensor_to_host(backend, buffers[i], store.buffer(static_cast<int>(i)));
     file_->write(group_ + "/buffers_after/" + buffers[i].name,
                  ConstTensorView(values.data(), DType::kF32, buffers[i].shape));
-    const std::string suffix = "running_mean";
-    if (!buffers[i].name.ends_with(suffix)) continue;
-    const std::string counter =
-        buffers[i].name.substr(0, buffers[i].name.size() - suffix.size()) + "num_batches_tracked";
-    file_->write(group_ + "/buffers_after/" + counter, ConstTensorView(&store.num_batches_tracked, DType::kI64, {}));
+    if (const std::string counter = batch_counter_of(buffers[i]); !counter.empty())
+      file_->write(group_ + "/buffers_after/" + counter, ConstTensorView(&store.num_batches_tracked, DType::kI64, {}));
   }
   file_->write_attribute(group_, "loss", metrics.loss);
   file_->write_attribute(group_, "on_diagonal", metrics.on_diagonal);

@@ -15,6 +15,9 @@ std::vector<float> tensor_to_host(Backend& backend, const nn::Parameter& paramet
 void tensor_to_device(Backend& backend, const nn::Parameter& parameter, const std::vector<float>& values,
                       TensorView device);
 
+/// The name under which PyTorch counts batches beside a running mean; empty for any other tensor.
+std::string batch_counter_of(const nn::Parameter& tensor);
+
 /// Training makes them anew; a frozen network is nothing without them.
 enum class RunningStatistics { kOptional, kRequired };
 
