@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "barlow/cli/program.hpp"
+#include "barlow/train/run_folder.hpp"
 #include "commands.hpp"
 
 namespace barlow::app {
@@ -16,7 +17,7 @@ int report_command(int argc, char** argv, MpiSession& session) {
   command.add_option("RUN", run, "run folder of barlow pretrain")->required();
   command.add_option("--output", output, "file to write")->default_str("RUN/report.html");
   if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
-  if (output.empty()) output = (std::filesystem::path(run) / "report.html").string();
+  if (output.empty()) output = (std::filesystem::path(run) / train::kReportFile).string();
   collectively(session, [&] {
     if (session.is_root()) report::write_report(run, output);
   });

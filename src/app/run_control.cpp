@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void require_run(const fs::path& run) {
-  if (!file_exists(run / "config.toml"))
+  if (!file_exists(run / train::kConfigFile))
     throw ConfigError("\"" + run.string() + "\" has no config.toml; give the --output folder of barlow pretrain");
 }
 
@@ -28,7 +28,7 @@ void print_status(const fs::path& run) {
   const bool finished = train::is_finished(run) && !holder;
   fmt::print("run          {}\n", run.string());
   fmt::print("state        {}\n", holder ? "running on " + *holder : finished ? "finished" : "not running");
-  if (const auto last = train::last_metrics(run / "metrics.jsonl")) {
+  if (const auto last = train::last_metrics(run / train::kMetricsFile)) {
     fmt::print("step         {} of {} (epoch {:.2f})\n", last->step, last->total_steps, last->epoch);
     fmt::print("loss         {:.4g} (on {:.4g}, off {:.4g}; noise floor {:.4g})\n", last->loss, last->on_diagonal,
                last->off_diagonal, last->noise_floor);

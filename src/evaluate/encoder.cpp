@@ -12,6 +12,7 @@
 #include "barlow/comm/make_collectives.hpp"
 #include "barlow/train/checkpoint.hpp"
 #include "barlow/train/normalization.hpp"
+#include "barlow/train/run_folder.hpp"
 #include "barlow/train/tensor_files.hpp"
 
 namespace barlow::evaluate {
@@ -23,7 +24,7 @@ bool is_checkpoint(const fs::path& path) { return path.extension() == ".h5"; }
 
 /// What a run's config.toml says, as a checkpoint would; empty where the folder has none.
 std::string configuration_beside(const fs::path& weights) {
-  const fs::path path = weights.parent_path() / "config.toml";
+  const fs::path path = weights.parent_path() / train::kConfigFile;
   if (!file_exists(path)) return "";
   std::ifstream file(path);
   const std::string text(std::istreambuf_iterator<char>(file), {});
@@ -40,7 +41,7 @@ train::CheckpointFolder::Found find_weights(const std::string& text) {
   if (!file_exists(path) || !fs::is_directory(path))
     return {is_checkpoint(path) ? train::read_checkpoint_state(path) : train::RunState(), path};
   const train::CheckpointFolder checkpoints(path);
-  const fs::path weights = path / "backbone.safetensors";
+  const fs::path weights = path / train::kWeightsFile;
   // Of a folder that was tidied up, the weights of the end come before those of a milestone.
   if (checkpoints.last_write() || (checkpoints.has_checkpoint() && !file_exists(weights)))
     return checkpoints.newest_whole();

@@ -77,7 +77,7 @@ std::string encoder_name(const std::string& encoder, const fs::path& run) {
   const bool is_from_elsewhere = !fs::exists(file, ignored) && file.parent_path().filename() == folder.filename();
   if (file.empty() || (file != folder && file.parent_path() != folder && !is_from_elsewhere)) return encoder;
   const std::string name = file.filename().string();
-  const bool is_newest = file == folder || name == "checkpoint.h5" || name == "backbone.safetensors";
+  const bool is_newest = file == folder || name == "checkpoint.h5" || name == train::kWeightsFile;
   return is_newest ? "this run" : "this run, " + name;
 }
 
@@ -171,20 +171,20 @@ Metrics read_metrics(const fs::path& path) {
 RunFolder read_run(const fs::path& path) {
   if (!file_exists(path) || !fs::is_directory(path))
     throw DataError("\"" + path.string() + "\" is no folder; give a run folder");
-  if (!file_exists(path / "config.toml") && !file_exists(path / "metrics.jsonl")) {
+  if (!file_exists(path / train::kConfigFile) && !file_exists(path / train::kMetricsFile)) {
     throw DataError("\"" + path.string() +
                     "\" has neither config.toml nor metrics.jsonl; give the --output folder of barlow pretrain");
   }
   RunFolder run;
   run.path = path;
-  run.metrics = read_metrics(path / "metrics.jsonl");
-  run.configuration = read_text(path / "config.toml");
+  run.metrics = read_metrics(path / train::kMetricsFile);
+  run.configuration = read_text(path / train::kConfigFile);
   run.settings = parse_settings(run.configuration);
   run.is_finished = train::is_finished(path);
   read_evaluations(run);
-  if (fs::exists(path / "snapshot.h5")) {
+  if (fs::exists(path / train::kSnapshotFile)) {
     try {
-      run.snapshot = read_snapshot(path / "snapshot.h5");
+      run.snapshot = read_snapshot(path / train::kSnapshotFile);
     } catch (const DataError& error) {
       run.complaints.push_back(error.what());
     }

@@ -9,6 +9,7 @@
 #include "barlow/base/files.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/train/hdf5_file.hpp"
+#include "barlow/train/run_folder.hpp"
 #include "barlow/train/tensor_files.hpp"
 #include "seal.hpp"
 #include "storage.hpp"
@@ -165,7 +166,7 @@ void CheckpointFolder::remove_leftovers() const {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(run_, error)) {
     const std::string name = entry.path().filename().string();
-    if ((name.starts_with("checkpoint.") && name.ends_with(".h5.tmp")) || name == "snapshot.h5.tmp")
+    if ((name.starts_with("checkpoint.") && name.ends_with(".h5.tmp")) || name == std::string(kSnapshotFile) + ".tmp")
       std::filesystem::remove(entry.path(), error);
   }
 }

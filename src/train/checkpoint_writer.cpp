@@ -9,6 +9,7 @@
 #include "barlow/base/clock.hpp"
 #include "barlow/base/error.hpp"
 #include "barlow/base/log.hpp"
+#include "barlow/train/run_folder.hpp"
 #include "storage.hpp"
 
 namespace barlow::train {
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 
 /// A resumed run must find every line up to its checkpoint, after a power cut too.
 void flush_metrics(const fs::path& run) {
-  if (const fs::path file = run / "metrics.jsonl"; fs::exists(file)) flush_file(file);
+  if (const fs::path file = run / kMetricsFile; fs::exists(file)) flush_file(file);
 }
 
 void write_look(const Snapshot& look, const fs::path& run, std::int64_t step) {

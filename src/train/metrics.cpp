@@ -64,18 +64,12 @@ std::string lines_up_to(const std::filesystem::path& path, std::int64_t steps_do
 
 MetricsFile::MetricsFile(const std::filesystem::path& path, std::int64_t steps_done) : path_(path) {
   const std::string kept = lines_up_to(path, steps_done);
-  const std::filesystem::path temporary = path.string() + ".tmp";
-  try {
+  replace_file(path, [&](const std::filesystem::path& temporary) {
     std::ofstream output(temporary, std::ios::trunc);
     output << kept;
     if (!output.flush()) throw StorageError("cannot write \"" + temporary.string() + "\": " + std::strerror(errno));
     flush_file(temporary);  // else a power cut after the rename could leave neither file's lines
-  } catch (const StorageError&) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw;
-  }
-  std::filesystem::rename(temporary, path);
+  });
   file_ = FileDescriptor(path, O_WRONLY | O_APPEND);
   if (!file_) throw StorageError("cannot write \"" + path.string() + "\": " + std::strerror(errno));
 }

@@ -25,9 +25,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kMetrics = "metrics.jsonl";
-constexpr const char* kWeights = "backbone.safetensors";
-
 std::string this_process() {
   std::array<char, 256> host{};
   gethostname(host.data(), host.size() - 1);
@@ -57,15 +54,15 @@ bool try_lock(const FileDescriptor& file) {
 
 /// What a run writes under the same name in every start, and what is made of it.
 bool belongs_to_run(const std::string& name) {
-  return name == "config.toml" || name == kMetrics || name == kWeights || name == "snapshot.h5" ||
-         name == "report.html" || (name.starts_with("evaluation") && name.ends_with(".json"));
+  return name == kConfigFile || name == kMetricsFile || name == kWeightsFile || name == kSnapshotFile ||
+         name == kReportFile || (name.starts_with("evaluation") && name.ends_with(".json"));
 }
 
 /// Moves the files of an earlier run into a folder that is new, whose name is returned; empty if there is no result.
 fs::path set_aside_earlier_run(const fs::path& run) {
   std::error_code none;
-  const bool has_lines = file_exists(run / kMetrics) && fs::file_size(run / kMetrics, none) > 0;
-  if (!has_lines && !file_exists(run / kWeights)) return {};
+  const bool has_lines = file_exists(run / kMetricsFile) && fs::file_size(run / kMetricsFile, none) > 0;
+  if (!has_lines && !file_exists(run / kWeightsFile)) return {};
   fs::path earlier;
   int number = 1;
   do {
@@ -95,14 +92,14 @@ void begin_run_folder(const fs::path& run, const std::string& configuration_toml
     fail("set an earlier run aside", error.code().message());
   }
   errno = 0;
-  std::ofstream file(run / "config.toml");
+  std::ofstream file(run / kConfigFile);
   file << configuration_toml;
   if (!file.flush()) fail("write config.toml", std::strerror(errno));
 }
 
 bool is_finished(const fs::path& run) {
-  if (!file_exists(run / kWeights)) return false;
-  const auto last = last_metrics(run / kMetrics);
+  if (!file_exists(run / kWeightsFile)) return false;
+  const auto last = last_metrics(run / kMetricsFile);
   return !last || last->step >= last->total_steps;
 }
 

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/train/safetensors.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -14,6 +11,7 @@
 #include <utility>
 
 #include "barlow/base/error.hpp"
+#include "storage.hpp"
 
 namespace barlow::train {
 namespace {
@@ -124,26 +122,16 @@ std::vector<Entry> parse_header(const std::filesystem::path& path, const std::st
 void write_safetensors(const std::filesystem::path& path, std::span<const NamedTensor> tensors) {
   const std::string header = header_of(tensors);
   const auto header_size = static_cast<std::uint64_t>(header.size());
-  const std::filesystem::path temporary = path.string() + ".tmp";
-  const auto fail = [&](int code) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw StorageError("cannot write \"" + path.string() + "\": " + std::strerror(code));
-  };
-  {
+  replace_file(path, [&](const std::filesystem::path& temporary) {
     std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
     file.write(reinterpret_cast<const char*>(&header_size), sizeof header_size);
     file << header;
     for (const NamedTensor& tensor : tensors) {
       file.write(reinterpret_cast<const char*>(tensor.data.data()), static_cast<std::streamsize>(tensor.data.size()));
     }
-    if (!file.flush()) fail(errno);
-  }
-  const int descriptor = ::open(temporary.c_str(), O_RDONLY);
-  const bool flushed = descriptor >= 0 && ::fsync(descriptor) == 0;
-  const int code = errno;
-  if (descriptor >= 0) ::close(descriptor);
-  if (!flushed || ::rename(temporary.c_str(), path.c_str()) != 0) fail(flushed ? errno : code);
+    if (!file.flush()) throw StorageError("cannot write \"" + path.string() + "\": " + std::strerror(errno));
+    flush_file(temporary);
+  });
 }
 
 std::vector<NamedTensor> read_safetensors(const std::filesystem::path& path) {

@@ -5,6 +5,7 @@
 
 #include "barlow/pixels/make_view.hpp"
 #include "barlow/train/hdf5_file.hpp"
+#include "barlow/train/run_folder.hpp"
 #include "storage.hpp"
 
 namespace barlow::train {
@@ -46,20 +47,14 @@ Snapshot::Snapshot(const MpiSession& session, const data::HostBatch& batch, std:
 }
 
 void Snapshot::write(const std::filesystem::path& run, std::int64_t step) const {
-  const auto temporary = run / "snapshot.h5.tmp";
-  try {
+  replace_file(run / kSnapshotFile, [&](const std::filesystem::path& temporary) {
     Hdf5File file = Hdf5File::create(temporary);
     reserve_space(temporary, views_.size() + correlation_.size() * sizeof(float) + 65536);
     file.write("views", ConstTensorView(views_.data(), DType::kU8, views_shape_));
     file.write("cross_correlation", ConstTensorView(correlation_.data(), DType::kF32, {width_, width_}));
     file.write_attribute("/", "step", step);
     file.close();
-    std::filesystem::rename(temporary, run / "snapshot.h5");
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw;
-  }
+  });
 }
 
 }  // namespace barlow::train

@@ -33,6 +33,9 @@ bool replace(const fs::path& file, Create&& create) {
   } catch (const fs::filesystem_error& error) {
     fs::remove(temporary, ignored);
     fail(file, error.code().value());
+  } catch (...) {
+    fs::remove(temporary, ignored);
+    throw;
   }
 }
 
@@ -48,6 +51,13 @@ void reserve_space(const fs::path& file, std::uint64_t bytes) {
 void flush_file(const fs::path& file) {
   const FileDescriptor opened(file, O_RDONLY);
   if (!opened || ::fsync(opened.get()) != 0) fail(file, errno);
+}
+
+void replace_file(const fs::path& file, const std::function<void(const fs::path& temporary)>& make) {
+  replace(file, [&](const fs::path& temporary) {
+    make(temporary);
+    return true;
+  });
 }
 
 bool link_as(const fs::path& file, const fs::path& second_name) {

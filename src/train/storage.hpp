@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 
 /// What HDF5 and the standard library leave to the operating system: space, and what lasts after a power cut.
 namespace barlow::train {
@@ -13,6 +14,11 @@ void reserve_space(const std::filesystem::path& file, std::uint64_t bytes);
 
 /// Waits until the file's content is on the disk. @throws StorageError.
 void flush_file(const std::filesystem::path& file);
+
+/// Has make(temporary) write a file under a temporary name beside `file`, then renames it over `file`. If either fails,
+/// no temporary file is left. @throws what make() throws; StorageError if the file system refuses.
+void replace_file(const std::filesystem::path& file,
+                  const std::function<void(const std::filesystem::path& temporary)>& make);
 
 /// Gives a file a second name, a hard link, replacing in one rename what has that name. False where the file system has
 /// no hard links; nothing is changed then. @throws StorageError.

@@ -194,7 +194,7 @@ void Run::restore(TrainingStep& step) {
 void Run::start_from(std::int64_t steps_done) {
   batches_.start(steps_done, state_.skipped_batches, session_);
   collectively(session_, [&] {
-    if (session_.is_root()) metrics_.emplace(fs::path(config_.output) / "metrics.jsonl", steps_done);
+    if (session_.is_root()) metrics_.emplace(fs::path(config_.output) / kMetricsFile, steps_done);
   });
   pace_.begin_line(steps_done);
 }
@@ -348,7 +348,7 @@ void Run::settle_files(std::initializer_list<std::function<void()>> writes) {
 
 void Run::finish(TrainingStep& step) {
   log::status_line("");
-  const fs::path weights = fs::path(config_.output) / "backbone.safetensors";
+  const fs::path weights = fs::path(config_.output) / kWeightsFile;
   settle_files({[&] { writer_->finish(); }, [&] { metrics_->finish(); },
                 [&] { export_backbone(weights, step.store(), runtime_.backend); }});
   if (session_.is_root())

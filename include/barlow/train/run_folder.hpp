@@ -9,6 +9,12 @@
 
 namespace barlow::train {
 
+/// Files of a run folder beside its checkpoints (CheckpointFolder): the run's settings, a line for each logged step, a
+/// look at the run for the report, the weights of the finished run, and the report itself.
+inline constexpr const char *kConfigFile = "config.toml", *kMetricsFile = "metrics.jsonl",
+                            *kSnapshotFile = "snapshot.h5", *kWeightsFile = "backbone.safetensors",
+                            *kReportFile = "report.html";
+
 /// A run folder belongs to one job at a time. The lock is the operating system's, on the file `lock` in the folder: it
 /// ends with its process, however that ends, and leaves nothing to clean up. The file says who holds it. Where the file
 /// system has no locks, a warning takes their place. Used by one rank.
