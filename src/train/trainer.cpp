@@ -61,12 +61,14 @@ class Run {
   void start_from(std::int64_t steps_done);
   std::int64_t recover(TrainingStep& step, const data::HostBatch& batch, NonFiniteStep failed);
   Verdict agree(data::HostBatch& batch, std::int64_t steps_done);
-  StepMetrics measure(const TrainingStep::Result& result, optim::Schedule::Rates rates, std::int64_t steps_done,
-                      TrainingStep& step) const;
+  void update(TrainingStep& step, const TrainingStep::Result& result, optim::Schedule::Rates rates,
+              std::int64_t steps_done);
+  StepMetrics metrics_of(const TrainingStep::Result& result, optim::Schedule::Rates rates, std::int64_t steps_done,
+                         TrainingStep& step) const;
   void record(StepMetrics metrics);
   void save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch);
-  void stop(TrainingStep& step, std::int64_t steps_done);
-  void finish(TrainingStep& step);
+  Outcome stop(TrainingStep& step, std::int64_t steps_done);
+  Outcome finish(TrainingStep& step);
   void settle_files(std::initializer_list<std::function<void()>> writes);
 
   const PretrainConfig& config_;
@@ -115,12 +117,7 @@ Outcome Run::train() {
     profile_.begin_step(done);
     data::HostBatch batch;
     const Verdict verdict = agree(batch, done);
-    if (verdict == Verdict::kStop) {
-      profile_.drop_step();
-      stop(step, done);
-      profile_.finish();
-      return Outcome::kStopped;
-    }
+    if (verdict == Verdict::kStop) return stop(step, done);
     if (verdict == Verdict::kCheckpoint) save(step, done, nullptr);
 
     Trace* const tracing = trace && trace->wants(done, first_step_) ? &*trace : nullptr;
@@ -136,17 +133,10 @@ Outcome Run::train() {
       done = recover(step, batch, {done + 1, batch.step, plan_.epoch_of(done), result, rates, {}, {}});
       continue;
     }
-    if (result.skipped && session_.is_root()) {
-      log::debug(fmt::format("step {}: fp16 gradients overflowed; the step is skipped, the loss scale now {:g}",
-                             done + 1, step.loss_scale().value));
-    }
-    {
-      const PhaseScope phase(profile_.profiler(), Phase::kLars);
-      step.update(result, rates);
-    }
     ++done;
+    update(step, result, rates, done);
 
-    const StepMetrics metrics = measure(result, rates, done, step);
+    const StepMetrics metrics = metrics_of(result, rates, done, step);
     if (tracing != nullptr) tracing->end(step.gather_state(), runtime_.backend, metrics);
     if (trace && !trace->wants(done, first_step_)) trace->close();
     if (done % config_.log_every_steps == 0 || done == plan_.total_steps) record(metrics);
@@ -154,9 +144,7 @@ Outcome Run::train() {
     batches_.recycle(std::move(batch));
     longest_step_s_ = std::max(longest_step_s_, step_watch.elapsed_s());
   }
-  profile_.finish();
-  finish(step);
-  return Outcome::kFinished;
+  return finish(step);
 }
 
 void Run::prepare_folder() {
@@ -270,8 +258,18 @@ std::string Run::reason_to_stop(std::int64_t done_now) {
   return "";
 }
 
-StepMetrics Run::measure(const TrainingStep::Result& result, optim::Schedule::Rates rates, std::int64_t steps_done,
-                         TrainingStep& step) const {
+void Run::update(TrainingStep& step, const TrainingStep::Result& result, optim::Schedule::Rates rates,
+                 std::int64_t steps_done) {
+  const PhaseScope phase(profile_.profiler(), Phase::kLars);
+  if (result.skipped && session_.is_root()) {
+    log::debug(fmt::format("step {}: fp16 gradients overflowed; the step is skipped, the loss scale now {:g}",
+                           steps_done, step.loss_scale().value));
+  }
+  step.update(result, rates);
+}
+
+StepMetrics Run::metrics_of(const TrainingStep::Result& result, optim::Schedule::Rates rates, std::int64_t steps_done,
+                            TrainingStep& step) const {
   return {.step = steps_done,
           .epoch = plan_.epoch_of(steps_done),
           .loss = result.on_diagonal + result.off_diagonal,
@@ -318,14 +316,18 @@ void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatc
   since_checkpoint_.restart();
 }
 
-void Run::stop(TrainingStep& step, std::int64_t steps_done) {
+Outcome Run::stop(TrainingStep& step, std::int64_t steps_done) {
+  profile_.drop_step();
   const bool is_missing = session_.is_root() && writer_->wait() != steps_done;
   if (session_.max(is_missing ? 1 : 0) != 0) save(step, steps_done, nullptr);
   settle_files({[&] { writer_->finish(); }, [&] { metrics_->finish(); }});
-  if (!session_.is_root()) return;
-  log::info(fmt::format("stopped {} after step {}; start the same command again to go on", stop_reason_, steps_done));
-  if (time_limit_.exists() && steps_done > first_step_)
-    log::info("time limit: " + time_limit_.forecast(pace_.seconds_left(steps_done), false));
+  if (session_.is_root()) {
+    log::info(fmt::format("stopped {} after step {}; start the same command again to go on", stop_reason_, steps_done));
+    if (time_limit_.exists() && steps_done > first_step_)
+      log::info("time limit: " + time_limit_.forecast(pace_.seconds_left(steps_done), false));
+  }
+  profile_.finish();
+  return Outcome::kStopped;
 }
 
 /// The last writes of this start, all tried on rank 0: without one of them the job has not done what it says it has.
@@ -346,13 +348,15 @@ void Run::settle_files(std::initializer_list<std::function<void()>> writes) {
   });
 }
 
-void Run::finish(TrainingStep& step) {
+Outcome Run::finish(TrainingStep& step) {
+  profile_.finish();
   log::status_line("");
   const fs::path weights = fs::path(config_.output) / kWeightsFile;
   settle_files({[&] { writer_->finish(); }, [&] { metrics_->finish(); },
                 [&] { export_backbone(weights, step.store(), runtime_.backend); }});
   if (session_.is_root())
     log::info(fmt::format("finished: {} steps; weights in {}", plan_.total_steps, weights.string()));
+  return Outcome::kFinished;
 }
 
 }  // namespace
