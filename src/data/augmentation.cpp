@@ -71,13 +71,6 @@ AugmentationOptions AugmentationOptions::reference(int image_size) {
   return options;
 }
 
-AugmentationOptions AugmentationOptions::notes(int image_size) {
-  AugmentationOptions options;
-  options.image_size = image_size;
-  for (ViewOptions& view : options.views) view.blur = 0.5;
-  return options;
-}
-
 // Every number is drawn whether it is used or not, so that switching one step off leaves the others as they were.
 ViewRecipe draw_recipe(const AugmentationOptions& options, std::uint64_t seed, std::int64_t epoch, std::int64_t sample,
                        int view, int image_width, int image_height) {

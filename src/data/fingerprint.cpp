@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/data/fingerprint.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -98,12 +100,8 @@ std::string set_fingerprint(std::span<const Digest> samples, const std::vector<s
     hash.update(static_cast<std::int64_t>(name.size()));
     hash.update({reinterpret_cast<const std::uint8_t*>(name.data()), name.size()});
   }
-  constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
-  for (const std::uint8_t byte : hash.finish()) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
+  for (const std::uint8_t byte : hash.finish()) text += fmt::format("{:02x}", byte);
   return text;
 }
 

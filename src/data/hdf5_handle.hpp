@@ -42,7 +42,7 @@ class Hdf5Silence {
   void* data_ = nullptr;
 };
 
-/// Names of what a shard holds; data_tools/FORMAT.md says what they mean.
+/// What the attributes `format` and `format_version` of a shard say (data_tools/FORMAT.md).
 namespace shard {
 inline constexpr char kFormat[] = "barlow images";
 inline constexpr std::int64_t kFormatVersion = 1;

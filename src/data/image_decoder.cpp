@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/data/image_decoder.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -21,13 +23,9 @@ bool begins_with(std::span<const std::uint8_t> bytes, std::span<const std::uint8
 
 [[noreturn]] void refuse_unknown(std::span<const std::uint8_t> bytes) {
   if (bytes.empty()) throw DataError("the file is empty");
-  constexpr char kDigits[] = "0123456789abcdef";
   std::string head;
-  for (const std::uint8_t byte : bytes.first(std::min<std::size_t>(bytes.size(), 8))) {
-    head += kDigits[byte >> 4];
-    head += kDigits[byte & 15];
-    head += ' ';
-  }
+  for (const std::uint8_t byte : bytes.first(std::min<std::size_t>(bytes.size(), 8)))
+    head += fmt::format("{:02x} ", byte);
   throw DataError("neither a JPEG nor a PNG file (it begins with " + head + "hexadecimal)");
 }
 

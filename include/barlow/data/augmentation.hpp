@@ -27,8 +27,6 @@ struct AugmentationOptions {
 
   /// The original's: blur 1.0 and 0.1, solarisation 0 and 0.2.
   static AugmentationOptions reference(int image_size);
-  /// The symmetric pipeline: blur 0.5, no solarisation.
-  static AugmentationOptions notes(int image_size);
 };
 
 /// One view's numbers, all drawn.
