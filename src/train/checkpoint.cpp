@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "barlow/train/checkpoint.hpp"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <cmath>
 #include <string_view>
@@ -83,11 +85,7 @@ void write_checkpoint(const std::filesystem::path& path, const StateCopy& state)
   seal(path);
 }
 
-std::filesystem::path milestone_name(std::int64_t epoch) {
-  std::string number = std::to_string(epoch);
-  number.insert(0, number.size() < 4 ? 4 - number.size() : 0, '0');
-  return kMilestone + number + ".h5";
-}
+std::filesystem::path milestone_name(std::int64_t epoch) { return fmt::format("{}{:04}.h5", kMilestone, epoch); }
 
 /// Of the largest epoch; empty if there is none.
 std::filesystem::path latest_milestone(const std::filesystem::path& run) {

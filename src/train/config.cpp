@@ -159,7 +159,17 @@ void check_numbers(const PretrainConfig& c) {
   require_range<std::int64_t>("trace-steps", 1, 100000, c.trace_steps);
 }
 
-/// What the preset says where the user said nothing: {field, reference, notes, none}.
+/// Files hold the configuration as text.
+void check_text(const PretrainConfig& config) {
+  for_each_field(config, [](const char* flag, const auto& value, Scope, const char*) {
+    if constexpr (std::is_same_v<decltype(value), const std::string&>) {
+      if (!is_utf8(value))
+        throw ConfigError(fmt::format("--{} {}: not UTF-8; rename the file or folder", flag, to_text(value)));
+    }
+  });
+}
+
+/// What the preset says where the user said nothing: {flag, field, reference, notes, none, the highest value allowed}.
 void resolve_augmentation(PretrainConfig& c) {
   if (c.crop == "preset") c.crop = c.augmentation == "none" ? "center" : "random";
   struct Row {
@@ -266,16 +276,6 @@ std::vector<std::int64_t> parse_projector(const std::string& text) {
     if (*rest != '-') refuse("projector", "\"" + text + "\"", "give widths joined by -, such as 8192-8192-8192");
     position = rest + 1;
   }
-}
-
-/// Files hold the configuration as text.
-void check_text(const PretrainConfig& config) {
-  for_each_field(config, [](const char* flag, const auto& value, Scope, const char*) {
-    if constexpr (std::is_same_v<decltype(value), const std::string&>) {
-      if (!is_utf8(value))
-        throw ConfigError(fmt::format("--{} {}: not UTF-8; rename the file or folder", flag, to_text(value)));
-    }
-  });
 }
 
 void resolve(PretrainConfig& config) {
