@@ -80,16 +80,12 @@ ParameterStore::ParameterStore(ParameterLayout layout, Backend& backend, DType c
   const std::int64_t elements = copies * count + layout_.buffer_elements();
   memory_ = backend.allocate(static_cast<std::size_t>(elements) * sizeof(float));
   const TensorView all(memory_.data(), DType::kF32, {elements});
-  const bool measured = memory_.data() == nullptr;
-  const auto part = [&](std::int64_t first, std::int64_t size) {
-    return measured ? TensorView(nullptr, DType::kF32, {size}) : all.slice(first, size);
-  };
-  values_ = part(0, count);
+  values_ = all.slice(0, count);
   if (training) {
-    gradients_ = part(count, count);
-    momentum_ = part(2 * count, count);
+    gradients_ = all.slice(count, count);
+    momentum_ = all.slice(2 * count, count);
   }
-  buffers_ = part(copies * count, layout_.buffer_elements());
+  buffers_ = all.slice(copies * count, layout_.buffer_elements());
   backend.fill_zero(all);
   if (compute_dtype != DType::kF32) {
     compute_memory_ = backend.allocate(static_cast<std::size_t>(count) * size_of(compute_dtype));
@@ -104,7 +100,6 @@ void ParameterStore::refresh_compute_copy() {
 
 TensorView ParameterStore::window(TensorView flat, const std::vector<Parameter>& table, int number) {
   const Parameter& parameter = table[static_cast<std::size_t>(number)];
-  if (!flat) return {nullptr, flat.dtype, parameter.shape};
   return flat.slice(parameter.offset, parameter.shape.num_elements()).reshaped(parameter.shape);
 }
 
