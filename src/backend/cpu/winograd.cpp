@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "element.hpp"
 #include "partition.hpp"
 #include "primitives.hpp"
 #include "winograd_kernels.hpp"
@@ -12,9 +13,6 @@ namespace {
 
 constexpr int kPositions = 16, kFilterSize = 9;
 constexpr int kTile = 2, kSeen = 4;  // pixels along a side
-
-const float* numbers(ConstTensorView tensor) { return static_cast<const float*>(tensor.data); }
-float* numbers(TensorView tensor) { return static_cast<float*>(tensor.data); }
 
 /// Images in tiles of 2x2 pixels, the tiles of all images in one sequence.
 struct Tiles {
@@ -130,7 +128,7 @@ void winograd_conv2d(Primitives& primitives, const Conv2dDesc& d, ConstTensorVie
     // G of a reversed vector is G of the vector with its first and last entry exchanged.
     constexpr int kReversed[] = {3, 1, 2, 0};
     for (std::int64_t k = range.first; k < range.last; ++k) {
-      for (int i = 0; i < kFilterSize; ++i) from[i] = numbers(w) + (k * kFilterSize + i) * channels;
+      for (int i = 0; i < kFilterSize; ++i) from[i] = data_of<float>(w) + (k * kFilterSize + i) * channels;
       filter.find_row(k, row);
       for (int i = 0; i < kPositions; ++i) to[i] = row[turned ? kReversed[i / 4] * 4 + kReversed[i % 4] : i];
       kernels.filter(from, to, channels);
@@ -139,12 +137,12 @@ void winograd_conv2d(Primitives& primitives, const Conv2dDesc& d, ConstTensorVie
   parallel_ranges(num_threads, tiles.count(), [&](Range range, int thread) {
     const TileMemory own(memory + filter_size + thread * thread_size, d.C, d.K);
     for_some_tiles(range, [&](std::int64_t first, std::int64_t count) {
-      spread_tiles<kSeen>(kernels.input, tiles, first, numbers(x), own.border_c, {own.matrices_c, count, d.C});
+      spread_tiles<kSeen>(kernels.input, tiles, first, data_of<float>(x), own.border_c, {own.matrices_c, count, d.C});
       for (int i = 0; i < kPositions; ++i) {
         multiply({.M = count, .N = d.K, .K = d.C, .transpose_b = !turned}, own.matrices_c + i * count * d.C,
                  filter.data + i * d.C * d.K, own.matrices_k + i * count * d.K);
       }
-      gather_tiles(kernels.output, tiles, first, {own.matrices_k, count, d.K}, own.border_k, numbers(y));
+      gather_tiles(kernels.output, tiles, first, {own.matrices_k, count, d.K}, own.border_k, data_of<float>(y));
     });
   });
 }
@@ -170,8 +168,9 @@ void winograd_grad_filter(Primitives& primitives, const Conv2dDesc& d, ConstTens
       if (range.first == range.last)
         std::fill(own_sums + positions.first * d.C * d.K, own_sums + positions.last * d.C * d.K, 0.0F);
       for_some_tiles(range, [&](std::int64_t first, std::int64_t count) {
-        spread_tiles<kSeen>(kernels.input, tiles, first, numbers(x), own.border_c, {own.matrices_c, count, d.C});
-        spread_tiles<kTile>(kernels.output_grad, tiles, first, numbers(dy), own.border_k, {own.matrices_k, count, d.K});
+        spread_tiles<kSeen>(kernels.input, tiles, first, data_of<float>(x), own.border_c, {own.matrices_c, count, d.C});
+        spread_tiles<kTile>(kernels.output_grad, tiles, first, data_of<float>(dy), own.border_k,
+                            {own.matrices_k, count, d.K});
         const float beta = first > range.first ? 1.0F : 0.0F;
         for (std::int64_t i = positions.first; i < positions.last; ++i) {
           multiply({.M = d.K, .N = d.C, .K = count, .transpose_a = true, .beta = beta},
@@ -189,7 +188,7 @@ void winograd_grad_filter(Primitives& primitives, const Conv2dDesc& d, ConstTens
         for (float* const entry : entries)
           for (std::int64_t c = 0; c < d.C; ++c) entry[c] += entry[slice * filter_size + c];
       }
-      for (int i = 0; i < kFilterSize; ++i) to[i] = numbers(dw) + (k * kFilterSize + i) * d.C;
+      for (int i = 0; i < kFilterSize; ++i) to[i] = data_of<float>(dw) + (k * kFilterSize + i) * d.C;
       kernels.filter_grad(entries, to, d.C);
     }
   });
