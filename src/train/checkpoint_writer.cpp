@@ -22,9 +22,9 @@ void flush_metrics(const fs::path& run) {
   if (const fs::path file = run / kMetricsFile; fs::exists(file)) flush_file(file);
 }
 
-void write_look(const Snapshot& look, const fs::path& run, std::int64_t step) {
+void write_snapshot(const Snapshot& snapshot, const fs::path& run, std::int64_t step) {
   try {
-    look.write(run, step);
+    snapshot.write(run, step);
   } catch (const std::exception& error) {
     log::warning(fmt::format("no snapshot for the report after step {}: {}", step, error.what()));
   }
@@ -103,8 +103,8 @@ void CheckpointWriter::write() {
                     "\"{}\" writable: the next checkpoint tries again",
                     step, failure_, folder_.path().string()));
   }
-  if (extras_.look) write_look(*extras_.look, folder_.path(), step);
-  extras_.look.reset();
+  if (extras_.snapshot) write_snapshot(*extras_.snapshot, folder_.path(), step);
+  extras_.snapshot.reset();
 }
 
 }  // namespace barlow::train

@@ -295,7 +295,7 @@ void Run::record(StepMetrics metrics) {
     log::info("time limit: " + time_limit_.forecast(metrics.seconds_left, true));
 }
 
-/// @param batch  the latest one, for a look at the run; null where it has not been computed
+/// @param batch  the latest one, for the snapshot; null where it has not been computed
 void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatch* batch) {
   const PhaseScope phase(profile_.profiler(), Phase::kCheckpoint);
   watchdog_.enter("copying the state for a checkpoint, or waiting for the one before");
@@ -303,11 +303,12 @@ void Run::save(TrainingStep& step, std::int64_t steps_done, const data::HostBatc
   state_.step = saved_at_ = steps_done;
   state_.loss_scale = step.loss_scale();
   state_.rank_seconds = rank_seconds_before_ + pace_.elapsed_s() * session_.world_size();
-  CheckpointWriter::Extras extras{.look = {}, .milestone_epoch = plan_.milestone_at(steps_done, config_.keep_every)};
+  CheckpointWriter::Extras extras{.snapshot = {},
+                                  .milestone_epoch = plan_.milestone_at(steps_done, config_.keep_every)};
   if (batch != nullptr) {
     const std::vector<float> zh = step.normalized_embeddings();
     const Shape shape{2 * static_cast<std::int64_t>(batch->sample_ids.size()), step.embedding_width()};
-    extras.look.emplace(session_, *batch, config_.image_size, ConstTensorView(zh.data(), DType::kF32, shape));
+    extras.snapshot.emplace(session_, *batch, config_.image_size, ConstTensorView(zh.data(), DType::kF32, shape));
   }
   if (session_.is_root()) {
     metrics_->retry();

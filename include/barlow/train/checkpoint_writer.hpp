@@ -27,7 +27,7 @@ class CheckpointWriter {
 
   /// What is written with a checkpoint.
   struct Extras {
-    std::optional<Snapshot> look;      ///< snapshot.h5
+    std::optional<Snapshot> snapshot;
     std::int64_t milestone_epoch = 0;  ///< above 0: keeps the checkpoint under this epoch's name
   };
   /// Copies the run as it is and returns; waits first for a write that is still in flight.

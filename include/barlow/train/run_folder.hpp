@@ -9,8 +9,8 @@
 
 namespace barlow::train {
 
-/// Files of a run folder beside its checkpoints (CheckpointFolder): the run's settings, a line for each logged step, a
-/// look at the run for the report, the weights of the finished run, and the report itself.
+/// Files of a run folder beside its checkpoints (CheckpointFolder): the run's settings, a line for each logged step,
+/// the latest Snapshot, the weights of the finished run, and the report itself.
 inline constexpr const char *kConfigFile = "config.toml", *kMetricsFile = "metrics.jsonl",
                             *kSnapshotFile = "snapshot.h5", *kWeightsFile = "backbone.safetensors",
                             *kReportFile = "report.html";

@@ -9,7 +9,7 @@
 
 namespace barlow::train {
 
-/// A look at the run for `barlow report`, on the host: some views as the network sees them and a leading block of the
+/// What `barlow report` shows of a run, on the host: some views as the network sees them and a leading block of the
 /// cross-correlation matrix.
 class Snapshot {
  public:

@@ -41,7 +41,7 @@ TEST_CASE("every begun checkpoint is written, one at a time and in order") {
   {
     CheckpointWriter writer(checkpoints, run.store, *run.backend);
     for (int step = 1; step <= 6; ++step)
-      writer.begin(run.set(step), {.look = {}, .milestone_epoch = step % 3 ? 0 : step});
+      writer.begin(run.set(step), {.snapshot = {}, .milestone_epoch = step % 3 ? 0 : step});
   }  // the end waits for the last
   CHECK(checkpoints.load_state().step == 6);
   CHECK(read_checkpoint_state(folder.path / "checkpoint.previous.h5").step == 5);
@@ -149,7 +149,7 @@ TEST_CASE("a run that has only milestones left goes on from the latest") {
   CHECK_FALSE(checkpoints.has_checkpoint());
   {
     CheckpointWriter writer(checkpoints, run.store, *run.backend);
-    for (const int epoch : {9999, 10000, 2}) writer.begin(run.set(epoch), {.look = {}, .milestone_epoch = epoch});
+    for (const int epoch : {9999, 10000, 2}) writer.begin(run.set(epoch), {.snapshot = {}, .milestone_epoch = epoch});
   }
   std::ofstream(folder.path / "checkpoint.epoch-99999.h5.tmp") << "of a killed job";
   for (const char* name : {"checkpoint.h5", "checkpoint.previous.h5"}) std::filesystem::remove(folder.path / name);
