@@ -49,8 +49,9 @@ struct GemmDesc {
   float beta = 0;
   std::int64_t row_stride_a = 0;  ///< elements from row to row of a as it lies in memory; 0: its rows are dense
 
-  /// Of a as it lies in memory, from the first that counts to the last.
+  /// Elements from row to row of a as it lies in memory.
   std::int64_t a_row_stride() const { return row_stride_a != 0 ? row_stride_a : transpose_a ? M : K; }
+  /// Elements of a as it lies in memory, from the first that counts to the last.
   std::int64_t a_elements() const { return ((transpose_a ? K : M) - 1) * a_row_stride() + (transpose_a ? M : K); }
   auto operator<=>(const GemmDesc&) const = default;
 };

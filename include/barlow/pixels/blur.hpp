@@ -6,7 +6,7 @@
 
 namespace barlow::pixels {
 
-/// A Gaussian blur is so many box blurs a direction (Gwosdek et al. 2011, as PIL has it).
+/// A Gaussian blur is this many box blurs in each direction (Gwosdek et al. 2011, as PIL has it).
 inline constexpr int kBlurPasses = 3;
 
 /// A box of 2 radius + 1 whole pixels and a fraction of one at each end, in 24-bit fixed point.

@@ -10,13 +10,14 @@
 
 namespace barlow::pixels {
 
-/// One step of a colour jitter. Not contrast: that needs the mean of all pixels first.
+/// One step of a colour jitter.
 struct ColorStep {
   enum class Kind : std::uint8_t { kBrightness, kContrast, kSaturation, kHue };
   Kind kind;
   std::uint8_t shift;  ///< of the hue
   float factor;        ///< of the others
 
+  /// @param mean  mean_luma() of all pixels as the steps before have left them; only contrast needs it
   constexpr Rgb apply(Rgb from, std::int32_t mean) const {
     if (kind == Kind::kHue) {
       const Hsv hsv = to_hsv(from.r, from.g, from.b);
