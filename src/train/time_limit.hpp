@@ -6,8 +6,8 @@
 namespace barlow::train {
 
 /// The end of the job as SLURM tells it (SLURM_JOB_START_TIME and SLURM_JOB_END_TIME, seconds since 1970); without one
-/// there is none. One that has passed is not this job's end: of a shell that has outlived its job, or before its limit
-/// was raised.
+/// there is none. An end that has passed is not this job's: the variables are those of a shell that has outlived its
+/// job, or of the time before its limit was raised.
 class TimeLimit {
  public:
   TimeLimit();

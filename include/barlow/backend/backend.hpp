@@ -49,7 +49,7 @@ class Backend {
   /// Host memory of allocate_staging() stays as it is until the device is waited for; other memory may go at once.
   void copy_to_device(ConstTensorView host, TensorView device);
   /// The same from staging memory, beside the operations: those that are called after await_upload() of the number that
-  /// this returns see the values. Operations that use `device` have been waited for.
+  /// this returns see the values. The caller has waited for all operations that use `device`.
   int upload(ConstTensorView host, TensorView device);
   /// Asynchronous, of one of the latest four uploads.
   virtual void await_upload(int /*number*/) {}

@@ -17,11 +17,11 @@ struct BackendOptions {
   bool deterministic = false;  ///< equal bits from equal runs, also where a GPU's fastest plan would not give them
 };
 
-/// @throws ConfigError when the device is not to be had, with the remedy.
+/// @throws ConfigError when the device is not available, with the remedy.
 std::unique_ptr<Backend> make_backend(const BackendOptions& options);
 
 /// The type of activations for `--precision` auto, fp32, tf32 (which is f32 with rounded products), bf16 or fp16.
-/// @throws ConfigError for another word
+/// @throws ConfigError for another word.
 DType parse_precision(const std::string& precision, DType preferred);
 
 /// A backend that computes nothing and whose allocations are null: a step run on it, with an Arena that only measures,

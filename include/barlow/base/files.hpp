@@ -6,16 +6,16 @@
 
 namespace barlow {
 
-/// For a file that is there and that the system does not let us read: it may be whole, so nothing may be done as if it
-/// were damaged or missing.
+/// Throws for a file that is there and that the system does not let us read. It may be whole, so nobody may go on as if
+/// it were damaged or missing.
 /// @param code  errno
 /// @throws UserError where permission is missing, which the user can give; else StorageError.
 [[noreturn]] void fail_reading(const std::filesystem::path& file, int code);
 
-/// As std::filesystem::exists(); where the system does not say, fail_reading().
+/// As std::filesystem::exists(), but with fail_reading() where the system does not say.
 bool file_exists(const std::filesystem::path& file);
 
-/// Before the work whose result goes into `file`: that it can be written, or made in its folder.
+/// Checks that `file` can be written, or made in its folder; to be called before the work whose result it receives.
 /// @throws ConfigError naming the flag.
 void require_writable(const std::string& flag, const std::filesystem::path& file);
 

@@ -14,7 +14,7 @@ void configure(Level level, bool speaks);
 void debug(std::string_view message);
 void info(std::string_view message);
 void warning(std::string_view message);
-/// Of what one rank alone knows: shown by those that stay silent, too.
+/// A warning about what one rank alone knows: ranks that stay silent show it, too.
 void lone_warning(std::string_view message);
 void error(std::string_view message);
 

@@ -9,8 +9,8 @@
 
 namespace barlow {
 
-/// The number that the whole of a text is, in base 10 in every locale; nothing where the text is empty, has anything
-/// before or behind the number, or the number is not finite or does not fit a T.
+/// Reads the whole of a text as a number, in base 10 whatever the locale. Nothing if the text is empty or has anything
+/// before or behind the number, or if the number is not finite or does not fit a T.
 template <class T>
 std::optional<T> parse_number(std::string_view text) {
   T value{};

@@ -6,8 +6,8 @@
 
 namespace barlow {
 
-/// A count as a file says it, which may be any number but NaN: cut off at 2^53, up to which every whole number is a
-/// double.
+/// A count that was read from a file as a double, which may be any number but NaN: cut off at 2^53, up to which a
+/// double holds every whole number.
 inline std::int64_t to_whole_number(double number) {
   constexpr double kExact = 9007199254740992;
   return static_cast<std::int64_t>(std::clamp(number, -kExact, kExact));

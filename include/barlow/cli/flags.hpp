@@ -13,18 +13,18 @@ class App;
 class Option;
 }  // namespace CLI
 
-/// Flags beyond what CLI11 reads as we want it: numbers, and TOML.
+/// What CLI11 does not read as we want it: numbers, and TOML.
 namespace barlow::cli {
 
-/// Of a flag's value, both ends included.
+/// The values that a flag may have, both ends included.
 template <class T>
 struct Range {
   T low = std::numeric_limits<T>::lowest(), high = std::numeric_limits<T>::max();
 };
 
-/// A flag with one number (int, int64, uint64, double): barlow::parse_number() of its text, where CLI11 takes "" for 0,
-/// "010" for 8 and 2^63 for 2^63 - 1. Parsing throws ConfigError naming flag, text and range. Its present value is the
-/// default that capture_default_str() has --help show.
+/// A flag with one number (int, int64, uint64, double), read by barlow::parse_number(): CLI11 takes "" for 0, "010" for
+/// 8 and 2^63 for 2^63 - 1. Parsing throws ConfigError naming flag, text and range. What `value` is at the time of the
+/// call is the default that capture_default_str() shows in --help.
 template <class T>
 CLI::Option* add_number(CLI::App& command, const std::string& flag, T& value, const std::string& help,
                         Range<T> range = {});
@@ -37,7 +37,7 @@ CLI::Option* add_numbers(CLI::App& command, const std::string& flag, std::vector
 /// ConfigError naming file and line.
 void add_config_file(CLI::App& command);
 
-/// Every flag of a parsed command but those of one rank alone, as it was given or else its default: for require_same().
+/// Every flag of a parsed command except `of_one_rank`, as it was given or else with its default: for require_same().
 std::vector<Fact> shared_flags(const CLI::App& command, const std::set<std::string>& of_one_rank);
 
 }  // namespace barlow::cli

@@ -14,8 +14,8 @@ class App;
 /// What the programs with subcommands share.
 namespace barlow::cli {
 
-/// Takes the command line from its own name on, runs on every rank, and returns the exit code; what goes wrong on every
-/// rank alike is thrown as AgreedError.
+/// A subcommand. run() takes the command line from the command's name on, is called on every rank, and returns the exit
+/// code; what goes wrong on every rank alike is thrown as AgreedError.
 struct Command {
   const char* name;
   const char* summary;

@@ -14,7 +14,7 @@
 
 namespace barlow {
 
-/// An error that says the program's exit code.
+/// An error with the exit code that the program ends with.
 class ExitError : public Error {
  public:
   ExitError(const std::string& what, int exit_code) : Error(what), exit_code_(exit_code) {}
@@ -24,12 +24,12 @@ class ExitError : public Error {
   int exit_code_;
 };
 
-/// One that every rank throws alike, so that all leave and one of them prints it.
+/// An error that every rank throws alike, so that all leave and one of them prints it.
 class AgreedError : public ExitError {
   using ExitError::ExitError;
 };
 
-/// One of one rank alone, which ends the others too.
+/// An error of one rank alone, which ends the others too.
 class LoneError : public ExitError {
   using ExitError::ExitError;
 };
@@ -41,8 +41,8 @@ inline constexpr int kExitFinished = 0, kExitFailed = 1, kExitRefused = 2, kExit
 /// when not all failed). Collective.
 void settle(const MpiSession& session, const std::exception_ptr& error);
 
-/// Runs `f` on this rank and settles its errors: either f succeeded everywhere, or every rank throws the same. Inside f
-/// nobody communicates. Collective.
+/// Runs `f` on this rank and settles its errors: either f succeeded everywhere, or every rank throws the same. f itself
+/// does not communicate. Collective.
 template <class F>
 auto collectively(const MpiSession& session, F&& f) {
   std::exception_ptr error;

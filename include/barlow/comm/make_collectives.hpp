@@ -18,12 +18,12 @@ struct CollectivesOptions {
   std::string kind = "auto";
   bool share_device = false;   ///< several ranks may use one GPU
   bool deterministic = false;  ///< equal bits from equal runs between GPUs too, at some cost in speed
-  /// What a rank ends with when NCCL loses another between two calls.
+  /// Asked for the exit code of a rank when NCCL has lost another one between two calls.
   std::function<int()> exit_code_without_rank = [] { return kExitFailed; };
 };
 
-/// Collectives among the ranks of `session` for tensors of `backend`; none at all for one rank. Both outlive them.
-/// Collective. @throws AgreedError when ranks share a GPU unasked, or when the kind is not to be had
+/// Collectives among the ranks of `session` for tensors of `backend`, which both outlive them; one rank exchanges
+/// nothing. Collective. @throws AgreedError when ranks share a GPU unasked, or when the kind is not available.
 std::unique_ptr<Collectives> make_collectives(const MpiSession& session, Backend& backend,
                                               const CollectivesOptions& options);
 

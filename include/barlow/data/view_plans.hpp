@@ -14,7 +14,7 @@ struct ViewPlans {
   std::array<pixels::ViewPlan, 2> views;  ///< of u8 [region.height,region.width,3], which begins at byte 0
 };
 
-/// The plans of which Backend::make_views makes what apply() makes of the recipes.
+/// The plans from which Backend::make_views makes the same views as apply() does from the recipes.
 ViewPlans plan_views(const std::array<ViewRecipe, 2>& recipes, int image_width, int image_height, int view_size);
 
 /// The plan of pixels that are a view already, u8 [S,S,3]: it leaves them as they are.

@@ -22,8 +22,9 @@ struct EncoderOptions {
 /// A frozen backbone in evaluation mode.
 class Encoder {
  public:
-  /// Rank 0 reads the weights for all, who might else find different checkpoints of a run that goes on; a run folder's
-  /// or checkpoint's configuration replaces architecture, width, stem and image size. Collective. @throws AgreedError
+  /// Rank 0 reads the weights for all: each by itself might find another checkpoint of a run that goes on. A run
+  /// folder's or checkpoint's configuration replaces architecture, width, stem and image size. Collective. @throws
+  /// AgreedError
   static std::unique_ptr<Encoder> load(EncoderOptions options, const train::Runtime& runtime);
   Encoder(const Encoder&) = delete;
   Encoder& operator=(const Encoder&) = delete;

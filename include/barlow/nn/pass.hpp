@@ -45,7 +45,7 @@ struct Pass {
   ParameterStore& parameters;
   /// Batch norm with the batch's statistics over all ranks, per view; otherwise with the running ones.
   bool training = true;
-  /// Outermost halves of a batch that are normalised apart: 2 in pre-training, else 1.
+  /// Equal outermost parts of a batch that are normalised apart: its 2 views in pre-training, else 1.
   std::int64_t views = 2;
   /// How far running statistics move towards each batch's.
   float norm_momentum = 0.1F;

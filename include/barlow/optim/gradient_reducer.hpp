@@ -17,7 +17,7 @@ class GradientReducer final : public nn::GradientListener {
   GradientReducer(Collectives& collectives, const nn::ParameterLayout& layout, TensorView gradients,
                   std::int64_t bucket_bytes = std::int64_t{4} << 20);
 
-  /// A backward pass begins; what one before that did not end has begun is forgotten.
+  /// A backward pass begins. Forgets what an earlier one that did not reach finish() had begun.
   void start() { begun_from_ = gradients_.num_elements(); }
   void complete_from(std::int64_t offset) override;
   /// Collective. Begins what is left; after it, every gradient is the sum over ranks, and the next step may start.

@@ -12,9 +12,9 @@
 ///   dL/dC_ii = -2 (1 - C_ii),  dL/dC_ij = 2 lambda C_ij,  dL/dzh1 = zh2 (dL/dC)^T / B,  dL/dzh2 = zh1 (dL/dC) / B.
 /// Two forms compute it:
 ///   direct  C is summed over ranks, [D,D]: 6 b D^2 flops on a rank of b images;
-///   gram    sum_ij C_ij^2 = sum((zh1 zh1^T) o (zh2 zh2^T)) / B^2, and C_ii is a sum over columns: embeddings are
-///   gathered,
-///           and a rank has its rows of the two B x B matrices: 8 b B D flops, no D x D matrix.
+///   gram    sum_ij C_ij^2 = sum((zh1 zh1^T) o (zh2 zh2^T)) / B^2, and C_ii is a sum over columns:
+///           embeddings are gathered, and a rank has its rows of the two B x B matrices,
+///           8 b B D flops, no D x D matrix.
 namespace barlow::ssl {
 
 enum class LossForm { kAuto, kDirect, kGram };

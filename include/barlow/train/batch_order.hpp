@@ -8,9 +8,9 @@
 
 namespace barlow::train {
 
-/// Which of the sampler's batches a step takes. A batch that is skipped is passed over, and the following one takes its
-/// place: the run keeps its number of steps, its schedule and its lines of metrics, and ends that many batches later in
-/// the sampler's order.
+/// Which of the sampler's batches a step takes. The batch that follows takes the place of one that is skipped: the run
+/// keeps its number of steps, its schedule and its lines of metrics, and ends that many batches later in the sampler's
+/// order.
 class BatchOrder {
  public:
   explicit BatchOrder(std::vector<std::int64_t> skipped) : skipped_(std::move(skipped)) {

@@ -20,7 +20,7 @@ class BatchUpload {
 
   std::size_t size_bytes() const { return places_[0].memory.size_bytes() + places_[1].memory.size_bytes(); }
 
-  /// Starts the copy, unless it has been. Asynchronous. @param host  staging memory, which stays as it is until
+  /// Starts the copy, unless it is on its way. Asynchronous. @param host  staging memory, which stays as it is until
   /// finish() and a wait for the device
   void begin(ConstTensorView host);
   /// The same values on the device, for operations that are enqueued from now on until two other batches have begun.

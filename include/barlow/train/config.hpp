@@ -167,7 +167,8 @@ std::string to_json(const PretrainConfig& config);
 /// The configuration that a checkpoint or trace carries; fields that it lacks keep their defaults. @throws DataError.
 PretrainConfig from_json(const std::string& text);
 std::string to_toml(const PretrainConfig& config);
-/// Of a file that to_toml() made; keys that it lacks keep their defaults. @throws UserError naming the file.
+/// The configuration in a file that to_toml() made; keys that it lacks keep their defaults. @throws UserError naming
+/// the file.
 PretrainConfig from_toml(const std::string& text, const std::string& file);
 
 /// The kRun fields of a checkpoint's configuration (JSON) that differ, as `flag: was X, is Y`. A field that it lacks is

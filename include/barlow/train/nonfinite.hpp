@@ -12,7 +12,7 @@
 
 namespace barlow::train {
 
-/// What is looked at when a step has produced a NaN or an infinity; nothing of it runs in a step that has not.
+// What is looked at when a step has produced a NaN or an infinity; nothing of it runs in a step that has not.
 
 struct TensorStatistics {
   std::int64_t count = 0, non_finite = 0;

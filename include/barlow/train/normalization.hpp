@@ -5,7 +5,8 @@
 
 namespace barlow::train {
 
-/// Mean and standard deviation of ImageNet's channels, of pixels in 0..1: what every network here is fed relative to.
+/// Mean and standard deviation of ImageNet's channels, of pixels in 0..1: every network here sees images normalised by
+/// them.
 inline constexpr std::array<float, 3> kImageMean = {0.485F, 0.456F, 0.406F};
 inline constexpr std::array<float, 3> kImageStd = {0.229F, 0.224F, 0.225F};
 

@@ -103,7 +103,7 @@ class Profiler {
   } mark_{};
 };
 
-/// Being in a phase, as long as the object lives. Does nothing for a profiler that is null or between steps.
+/// A stay in a phase, as long as the object lives. Does nothing for a profiler that is null or between steps.
 class PhaseScope {
  public:
   enum class Border {

@@ -31,7 +31,7 @@ class Replay {
 
   /// Collective. A recording that fails on any rank is given up on all, with a warning, and so are all later ones.
   void run(const Key& key, const Work& work);
-  /// The work is done without run() now: begin anew.
+  /// Drops key and recording: this time the work is done without run().
   void forget();
   bool is_recorded() const { return recording_ != nullptr; }
 

@@ -75,7 +75,7 @@ class TrainingStep {
   Result compute(const StepInput& batch, Trace* trace, Profiler* profiler = nullptr);
   /// Moves the weights along the gradients that compute() left, unless the step is to be skipped.
   void update(const Result& result, optim::Schedule::Rates rates);
-  /// Both, where nobody asks in between.
+  /// compute() and update(), where the ranks need not agree in between.
   Result run(const StepInput& batch, optim::Schedule::Rates rates, Trace* trace) {
     Result result = compute(batch, trace);
     if (!result.non_finite) update(result, rates);
