@@ -42,7 +42,7 @@ void print_status(const fs::path& run) {
     fmt::print("checkpoint   none yet\n");
     return;
   }
-  const train::RunState state = checkpoints.load_state();
+  const train::RunState state = checkpoints.newest_whole().state;
   std::string age;
   if (const auto written = checkpoints.last_write()) {
     const std::chrono::duration<double> seconds = fs::file_time_type::clock::now() - *written;

@@ -199,10 +199,6 @@ CheckpointFolder::Found CheckpointFolder::read_newest(Read&& read) const {
   }
 }
 
-RunState CheckpointFolder::load(nn::ParameterStore& store, Backend& backend) const {
-  return read_newest([&](const std::filesystem::path& path) { return read_checkpoint(path, store, backend); }).state;
-}
-
 RunState CheckpointFolder::load_to_go_on(nn::ParameterStore& store, Backend& backend,
                                          const RequireState& require) const {
   const Found found =

@@ -29,22 +29,22 @@ class CheckpointFolder {
   /// @param milestone_epoch  above 0: keeps it as `checkpoint.epoch-NNNN.h5` as well
   /// @throws StorageError; the older checkpoints are then as they were, and no temporary file is left.
   void save(const StateCopy& state, std::int64_t milestone_epoch = 0) const;
-  /// Reads the newest checkpoint that is whole, with a warning if that is not the newest. Where there is neither a
-  /// newest nor a previous one, the latest milestone counts, with a warning. @throws DataError if none is whole;
-  /// ConfigError if it is of another format.
-  RunState load(nn::ParameterStore& store, Backend& backend) const;
-  /// As load(), for the job that goes on with the run and saves into it: a damaged newest file is set aside as
-  /// `checkpoint.damaged.h5`. The next save() would put it over the one whole checkpoint that is left, and a kill
-  /// before the second of its renames would leave none. @throws StorageError if it cannot be renamed
-  /// @param require  is called with the state before any tensor is read, and may throw ConfigError
-  RunState load_to_go_on(nn::ParameterStore& store, Backend& backend, const RequireState& require) const;
-  RunState load_state() const { return newest_whole().state; }
   struct Found {
     RunState state;
     std::filesystem::path file;
   };
-  /// What load() would read: the state alone, and the file that holds it. Nothing is renamed.
+  /// The state of the newest checkpoint that is whole, with a warning if that is not the newest, and the file that
+  /// holds it. Where there is neither a newest nor a previous one, the latest milestone counts, with a warning. Nothing
+  /// is renamed. @throws DataError if none is whole; ConfigError if it is of another format.
   Found newest_whole() const;
+
+  /// Reads what newest_whole() finds into the store, for the job that goes on with the run and saves into it: a damaged
+  /// newest file is set aside as `checkpoint.damaged.h5`. The next save() would put it over the one whole checkpoint
+  /// that is left, and a kill before the second of its renames would leave none. @throws StorageError if it cannot be
+  /// renamed
+  /// @param require  is called with the state before any tensor is read, and may throw ConfigError
+  RunState load_to_go_on(nn::ParameterStore& store, Backend& backend, const RequireState& require = {}) const;
+
   /// When the newest checkpoint was written, by the folder's clock; nothing where there is none. Opens no file.
   std::optional<std::filesystem::file_time_type> last_write() const;
   /// Removes the temporary files of a job that was killed while it wrote them.

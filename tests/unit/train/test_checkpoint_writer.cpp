@@ -27,7 +27,7 @@ TEST_CASE("a checkpoint holds the moment it was begun, whatever training does me
     writer.begin(state, {});
     run.set(1000 + step);  // the next step, while the writer writes
     CHECK(writer.wait() == step);
-    CHECK(checkpoints.load(run.store, *run.backend).step == step);
+    CHECK(checkpoints.load_to_go_on(run.store, *run.backend).step == step);
     CHECK(run.values() == expected);
   }
   CHECK(writer.longest_write_s() > 0);
@@ -43,7 +43,7 @@ TEST_CASE("every begun checkpoint is written, one at a time and in order") {
     for (int step = 1; step <= 6; ++step)
       writer.begin(run.set(step), {.snapshot = {}, .milestone_epoch = step % 3 ? 0 : step});
   }  // the end waits for the last
-  CHECK(checkpoints.load_state().step == 6);
+  CHECK(checkpoints.newest_whole().state.step == 6);
   CHECK(read_checkpoint_state(folder.path / "checkpoint.previous.h5").step == 5);
   for (const int epoch : {3, 6}) {
     const std::string name = "checkpoint.epoch-000" + std::to_string(epoch) + ".h5";
@@ -86,7 +86,7 @@ TEST_CASE("an error that ends the model does not spoil the checkpoint in flight"
     run.reset();
   }
   SmallRun found;
-  CHECK(CheckpointFolder(folder.path).load(found.store, *found.backend).step == 1);
+  CHECK(CheckpointFolder(folder.path).load_to_go_on(found.store, *found.backend).step == 1);
 }
 
 TEST_CASE("a checkpoint that cannot be written costs nothing but itself") {
@@ -100,11 +100,11 @@ TEST_CASE("a checkpoint that cannot be written costs nothing but itself") {
   writer.begin(run.set(2), {});
   CHECK(writer.wait() == 1);
   CHECK_THROWS_AS(writer.finish(), StorageError);
-  CHECK(checkpoints.load_state().step == 1);
+  CHECK(checkpoints.newest_whole().state.step == 1);
   std::filesystem::remove_all(folder.path / "checkpoint.h5.tmp");
   writer.begin(run.set(3), {});
   CHECK_NOTHROW(writer.finish());
-  CHECK(checkpoints.load_state().step == 3);
+  CHECK(checkpoints.newest_whole().state.step == 3);
 }
 
 TEST_CASE("what a killed job left is removed, and nothing else") {
@@ -128,7 +128,7 @@ TEST_CASE("a damaged newest checkpoint never takes the place of the last whole o
   for (const int step : {1, 2}) writer.begin(run.set(step), {});
   writer.wait();
   std::filesystem::resize_file(newest, 1000);
-  CHECK(checkpoints.load_state().step == 1);
+  CHECK(checkpoints.newest_whole().state.step == 1);
   CHECK(std::filesystem::exists(newest));  // who only reads changes nothing
   CHECK(checkpoints.load_to_go_on(run.store, *run.backend, {}).step == 1);
   CHECK(read_checkpoint_state(newest).step == 1);  // a run without a step left ends with a newest one, too
@@ -156,6 +156,6 @@ TEST_CASE("a run that has only milestones left goes on from the latest") {
   CHECK(checkpoints.has_checkpoint());
   CHECK(checkpoints.load_to_go_on(run.store, *run.backend, {}).step == 10000);
   std::filesystem::resize_file(folder.path / "checkpoint.epoch-10000.h5", 1000);
-  CHECK_THROWS_AS(checkpoints.load_state(), DataError);
+  CHECK_THROWS_AS(checkpoints.newest_whole(), DataError);
   log::configure(log::Level::kNormal, true);
 }

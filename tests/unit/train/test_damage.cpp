@@ -94,7 +94,7 @@ TEST_CASE("of 1,000 damaged checkpoints none loads as something else") {
     write(previous, both ? damage(first, random) : first);
     run.set(77);
     try {
-      const RunState state = checkpoints.load(run.store, *run.backend);
+      const RunState state = checkpoints.load_to_go_on(run.store, *run.backend);
       const bool same = (state.step == 1 || state.step == 2) && state.restarts == state.step % 3 &&
                         state.rank_seconds == 1.5 * state.step && state.configuration == "{\"seed\":7}" &&
                         state.data_fingerprint == "abc" &&
@@ -148,10 +148,10 @@ TEST_CASE("a file of the format before is refused with the remedy, not passed ov
     for (const int step : {1, 2}) writer.begin(run.set(step), {});
   }
   write(folder.path / "checkpoint.h5", read(folder.path / "checkpoint.h5").substr(512));
-  CHECK_THROWS_AS(checkpoints.load_state(), ConfigError);
+  CHECK_THROWS_AS(checkpoints.newest_whole(), ConfigError);
   std::string message;
   try {
-    checkpoints.load(run.store, *run.backend);
+    checkpoints.load_to_go_on(run.store, *run.backend);
   } catch (const ConfigError& error) {
     message = error.what();
   }
