@@ -112,11 +112,9 @@ std::string evaluation_section(const RunFolder& run) {
       test_images = std::max(test_images, rows[end].test_images);
     }
     html += fmt::format(
-        "<figure><h3>{} <small>{} training, {} test images</small></h3><table><thead><tr><th "
-        "scope=\"col\">features</th>"
-        "<th aria-hidden=\"true\"></th><th scope=\"col\">top-1 %</th><th scope=\"col\">top-5 "
-        "%</th></tr></thead><tbody>{}"
-        "</tbody></table></figure>",
+        "<figure><h3>{} <small>{} training, {} test images</small></h3><table><thead><tr>"
+        "<th scope=\"col\">features</th><th aria-hidden=\"true\"></th><th scope=\"col\">top-1 %</th>"
+        "<th scope=\"col\">top-5 %</th></tr></thead><tbody>{}</tbody></table></figure>",
         escape(protocol_name(rows[first].protocol)), to_number(static_cast<double>(train_images)),
         to_number(static_cast<double>(test_images)), body);
     first = end;

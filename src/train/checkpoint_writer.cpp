@@ -99,8 +99,7 @@ void CheckpointWriter::write() {
     failure_ = error.what();
     log::warning(
         fmt::format("the checkpoint after step {} is not written: {}; the one before stays and training goes on. Make "
-                    "room, or make "
-                    "\"{}\" writable: the next checkpoint tries again",
+                    "room, or make \"{}\" writable: the next checkpoint tries again",
                     step, failure_, folder_.path().string()));
   }
   if (extras_.snapshot) write_snapshot(*extras_.snapshot, folder_.path(), step);

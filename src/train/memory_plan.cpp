@@ -72,9 +72,7 @@ std::string check_memory(const PretrainConfig& config, const StepOptions& option
                 : std::string("no batch would fit: give a smaller --projector, --architecture or --image-size");
   const std::string facts = fmt::format(
       "--batch-size {}: {} images per rank want {:.2f} GiB (parameters {:.2f}, activations {:.2f}, input {:.2f}) of "
-      "the device's "
-      "{:.2f} "
-      "GiB that are free, and libraries about {:.2f}; {}",
+      "the device's {:.2f} GiB that are free, and libraries about {:.2f}; {}",
       config.batch_size, options.local_batch, gib(wanted), gib(memory.step.parameters_bytes),
       gib(memory.step.activations_bytes), gib(memory.step.input_bytes), gib(free.bytes), gib(free.libraries_bytes),
       remedy);
