@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <functional>
 
 #include "barlow/backend/make_backend.hpp"
@@ -87,6 +88,8 @@ int pretrain_command(int argc, char** argv, MpiSession& session) {
     if (session.is_root()) fmt::print("{}", train::to_toml(config));
     return kExitFinished;
   }
+  // Ctrl-C ends the reader of the log, too (`2>&1 | tee log`): the run makes its checkpoint all the same.
+  std::signal(SIGPIPE, SIG_IGN);
   const auto level = config.quiet ? log::Level::kQuiet : config.verbose ? log::Level::kVerbose : log::Level::kNormal;
   log::configure(level, session.is_root());
 

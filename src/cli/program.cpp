@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 
@@ -66,6 +67,7 @@ void allow_many_open_files() {
 
 int run_program(const Program& program, int argc, char** argv) {
   allow_many_open_files();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f` is a write that fails, as on a full disk
   try {
     MpiSession session(&argc, &argv);
     log::configure(log::Level::kNormal, session.is_root());

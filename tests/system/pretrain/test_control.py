@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run beside other jobs: one job per folder, stop and status from outside, the time limit of a SLURM job."""
+"""A run beside other jobs: one job per folder, stop and status from outside, a log that nobody reads, the time limit of a SLURM job."""
 import os
+import signal
 import subprocess
 import time
 
 import h5py
-from program import BARLOW, DATA, FOLDER, command, make_images, metrics, require_same_bits, run, tensors
+from program import BARLOW, DATA, FOLDER, command, make_images, metrics, require_same_bits, run, tensors, wait_until
 
 LONG = {"epochs": 2000}  # much longer than the test
 
@@ -60,6 +61,21 @@ def check_one_job_and_stop():
     assert 0 < spent[0] < spent[1] < 2 * (time.monotonic() - begin), spent
 
 
+def check_lost_reader():
+    """Ctrl-C in `barlow pretrain 2>&1 | tee log` ends tee at once; the run still stops with its checkpoint."""
+    folder = FOLDER / "read"
+    process = start(folder, 0)
+    try:
+        process.stderr.close()
+        lines = metrics_so_far(folder)
+        wait_until(lambda: metrics_so_far(folder) > lines + 1, 60, "no step without a reader of the log")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 75, process.returncode
+    finally:
+        process.kill()
+    assert tensors(folder / "checkpoint.h5")["step"] == metrics(folder)[-1]["step"]
+
+
 def check_time_limit():
     """A job that ends soon stops in time, and what follows equals a run without an end."""
     folder, whole = FOLDER / "limited", FOLDER / "whole"
@@ -96,6 +112,7 @@ def main():
     make_images()
     assert DATA.exists()
     check_one_job_and_stop()
+    check_lost_reader()
     check_time_limit()
     check_lost_checkpoints()
     (FOLDER / "shared" / "stop" / "kept").mkdir(parents=True)

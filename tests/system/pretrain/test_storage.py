@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A disk that is full and a folder that turns read-only: the run goes on with the checkpoint it has, says so, and makes it good later."""
+"""A disk that is full, a limit on the size of files, and a folder that turns read-only: the run goes on with the checkpoint it has, says so, and makes it good later."""
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -134,6 +135,24 @@ def check_last_writes(disk, filler):
     assert (folder / "backbone.safetensors").exists() and [line["step"] for line in metrics(folder)] == list(range(1, 9))
 
 
+def check_file_size():
+    """A limit on the size of files (`ulimit -f`) is like a full disk."""
+    folder = FOLDER / "limited"
+    job = Background(folder, 0)
+    try:
+        job.wait_until(lambda: (folder / "checkpoint.h5").exists(), "the first checkpoint")
+        before = resource.prlimit(job.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(job.process.pid, resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+        job.wait_until(lambda: job.warnings() >= 2, "a second warning")
+        assert "File too large" in job.log.read_text(), job.log.read_text()
+        whole = step_of(folder / "checkpoint.h5")
+        resource.prlimit(job.process.pid, resource.RLIMIT_FSIZE, before)
+        job.wait_until(lambda: step_of(folder / "checkpoint.h5") > whole, "a checkpoint without the limit")
+        job.end(signal.SIGTERM, expect=75)
+    finally:
+        job.process.kill()
+
+
 def check_read_only():
     if os.geteuid() != 0:
         print("check_read_only skipped: needs root, to become another user")
@@ -214,7 +233,7 @@ def check_unreadable():
 
 
 make_images()
-for check in (check_milestones, check_full_disk, check_read_only, check_unreadable):
+for check in (check_milestones, check_full_disk, check_file_size, check_read_only, check_unreadable):
     started = time.monotonic()
     check()
     print(f"{check.__name__}: {time.monotonic() - started:.1f} s", flush=True)
