@@ -82,10 +82,10 @@ int run_program(const Program& program, int argc, char** argv) {
     } catch (const UserError& error) {
       return fail_alone(session, error.what(), kExitRefused);
     } catch (const std::exception& error) {
-      return fail_alone(session, error.what(), kExitFailed);
+      return fail_alone(session, message_of(error), kExitFailed);
     }
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    std::fprintf(stderr, "error: %s\n", message_of(error).c_str());
     return kExitFailed;
   }
 }

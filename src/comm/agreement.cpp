@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <new>
+#include <system_error>
 
 namespace barlow {
 namespace {
@@ -19,14 +20,20 @@ Failure describe(const std::exception_ptr& error) {
     return {e.exit_code(), e.what()};
   } catch (const UserError& e) {
     return {kExitRefused, e.what()};
-  } catch (const std::bad_alloc&) {
-    return {kExitFailed, "out of memory"};
   } catch (const std::exception& e) {
-    return {kExitFailed, e.what()};
+    return {kExitFailed, message_of(e)};
   }
 }
 
 }  // namespace
+
+std::string message_of(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return "out of memory";
+  const auto* system = dynamic_cast<const std::system_error*>(&error);
+  if (system != nullptr && system->code() == std::errc::resource_unavailable_try_again)
+    return "cannot start a thread: the limit of processes (ulimit -u) or of memory is reached";
+  return error.what();
+}
 
 void settle(const MpiSession& session, const std::exception_ptr& error) {
   if (session.max(error ? 1 : 0) == 0) return;

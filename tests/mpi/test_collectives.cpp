@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <new>
 #include <numeric>
+#include <system_error>
 #include <vector>
 
 #include "barlow/backend/make_backend.hpp"
@@ -110,6 +112,13 @@ TEST_CASE("an error of one rank is thrown by all") {
     CHECK_THAT(error.what(), contains("the file is bad"));
     if (session.world_size() > 1) CHECK_THAT(error.what(), contains("rank " + std::to_string(failing)));
   }
+}
+
+TEST_CASE("an error of the standard library says what there was too little of") {
+  CHECK(message_of(std::bad_alloc()) == "out of memory");
+  const auto no_thread = std::make_error_code(std::errc::resource_unavailable_try_again);
+  CHECK_THAT(message_of(std::system_error(no_thread)), contains("cannot start a thread") && contains("ulimit -u"));
+  CHECK(message_of(DataError("the file is bad")) == "the file is bad");
 }
 
 TEST_CASE("ranks that were told other things than rank 0 are refused, by the first that differs") {

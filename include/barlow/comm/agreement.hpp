@@ -37,6 +37,9 @@ class LoneError : public ExitError {
 /// Exit codes of the programs.
 inline constexpr int kExitFinished = 0, kExitFailed = 1, kExitRefused = 2, kExitStopped = 75;
 
+/// What an exception tells the user: those of the standard library do not say what there was too little of.
+std::string message_of(const std::exception& error);
+
 /// If any rank brings an error, all throw AgreedError with the message of the lowest such rank (its rank and host named
 /// when not all failed). Collective.
 void settle(const MpiSession& session, const std::exception_ptr& error);
