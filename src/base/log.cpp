@@ -3,6 +3,7 @@
 
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -17,7 +18,7 @@ struct Sink {
   std::shared_ptr<spdlog::logger> logger;
   bool terminal = isatty(STDERR_FILENO) != 0;
   bool speaks = true;
-  bool has_status = false;
+  std::size_t status_rows = 0;
   std::mutex mutex;
 
   Sink() : logger(std::make_shared<spdlog::logger>("barlow", std::make_shared<spdlog::sinks::stderr_sink_st>())) {
@@ -31,9 +32,17 @@ Sink& sink() {
   return instance;
 }
 
+/// How many rows a text takes of a terminal that wraps it.
+std::size_t rows_of(std::string_view text) {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 1;
+  return 1 + (text.size() - 1) / size.ws_col;
+}
+
 void clear_status(Sink& out) {
-  if (out.has_status) std::fputs("\r\033[K", stderr);
-  out.has_status = false;
+  if (out.status_rows > 0) std::fputs("\r\033[K", stderr);
+  for (; out.status_rows > 1; --out.status_rows) std::fputs("\033[A\033[K", stderr);
+  out.status_rows = 0;
 }
 
 void write(spdlog::level::level_enum level, std::string_view prefix, std::string_view message) {
@@ -70,7 +79,7 @@ void status_line(std::string_view text) {
   if (text.empty()) return;
   std::fprintf(stderr, "\r%.*s", static_cast<int>(text.size()), text.data());
   std::fflush(stderr);
-  out.has_status = true;
+  out.status_rows = rows_of(text);
 }
 
 bool is_terminal() { return sink().terminal && sink().speaks; }

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run beside other jobs: one job per folder, stop and status from outside, a log that nobody reads, the time limit of a SLURM job."""
+"""A run beside other jobs: one job per folder, stop and status from outside, a log that nobody reads or that a narrow terminal shows, the time limit of a SLURM job."""
+import fcntl
 import os
+import pty
+import re
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import h5py
@@ -76,6 +81,48 @@ def check_lost_reader():
     assert tensors(folder / "checkpoint.h5")["step"] == metrics(folder)[-1]["step"]
 
 
+def screen(written, columns):
+    """The rows that a terminal shows, which is high enough for all of them."""
+    rows, row, column = [""], 0, 0
+    for part in re.findall(r"\033\[[AK]|.", written, re.DOTALL):
+        if part == "\033[A":
+            row -= 1
+        elif part == "\033[K":
+            rows[row] = rows[row][:column]
+        elif part == "\r":
+            column = 0
+        else:
+            if part == "\n" or column == columns:
+                row, column = row + 1, 0
+                rows += [""] * (row == len(rows))
+            if part != "\n":
+                rows[row] = rows[row][:column].ljust(column) + part + rows[row][column + 1:]
+                column += 1
+    return rows
+
+
+def check_narrow_terminal():
+    """The line of progress replaces the one before also where it takes several rows."""
+    for columns in 40, 1000:
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen(command(FOLDER / f"columns-{columns}", 0), stdout=subprocess.DEVNULL, stderr=theirs)
+        os.close(theirs)
+        written = b""
+        try:
+            while part := os.read(ours, 1 << 16):
+                written += part
+        except OSError:  # the run has closed its end
+            pass
+        os.close(ours)
+        assert process.wait(60) == 0, written
+        text = written.decode()
+        assert "step 1/8" in text and "step 8/8" in text, text
+        rows = screen(text.replace("\r\n", "\n\r"), columns)
+        left = [row for row in rows if re.search("step [1-8]/8|images/s| left", row)]
+        assert not left and "finished: 8 steps" in "".join(rows), rows
+
+
 def check_time_limit():
     """A job that ends soon stops in time, and what follows equals a run without an end."""
     folder, whole = FOLDER / "limited", FOLDER / "whole"
@@ -113,6 +160,7 @@ def main():
     assert DATA.exists()
     check_one_job_and_stop()
     check_lost_reader()
+    check_narrow_terminal()
     check_time_limit()
     check_lost_checkpoints()
     (FOLDER / "shared" / "stop" / "kept").mkdir(parents=True)
