@@ -134,7 +134,9 @@ Sets make_features(const Request& r, const train::Runtime& runtime, Json& result
   result["backbone_width"] = encoder->options().backbone_width;
   result["stem"] = encoder->options().stem;
   result["image_size"] = encoder->options().image_size;
+  result["precision"] = encoder->options().precision;
   if (encoder->is_untrained()) {
+    result["seed"] = encoder->options().seed;
     collectively(session, [&] {
       if (train_set.size() < session.world_size()) {
         throw ConfigError(

@@ -95,7 +95,9 @@ Encoder::Encoder(EncoderOptions options, const train::Runtime& runtime)
       runtime_(runtime),
       backbone_(layout_, "backbone.", options_.architecture, nn::parse_stem(options_.stem), options_.backbone_width),
       store_(layout_, runtime.backend, choose_dtype(options_.precision, runtime.backend), false),
-      arena_(runtime.backend.allocate(measure())) {}
+      arena_(runtime.backend.allocate(measure())) {
+  if (options_.precision == "auto") options_.precision = name_of(store_.compute_dtype());
+}
 
 void Encoder::read_weights() {
   collectively(runtime_.session, [&] {

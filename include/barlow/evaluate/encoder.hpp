@@ -15,8 +15,8 @@ struct EncoderOptions {
   std::string checkpoint;  ///< run folder, checkpoint or safetensors file; empty: untrained
   std::string architecture = "resnet50", stem = "imagenet";
   std::int64_t backbone_width = nn::ResNet::kPublishedWidth, image_size = 224;
-  std::int64_t seed = 0;  ///< of untrained weights
-  std::string precision = "auto";
+  std::int64_t seed = 0;           ///< of untrained weights
+  std::string precision = "auto";  ///< of a loaded encoder: what it computes in
 };
 
 /// A frozen backbone in evaluation mode.

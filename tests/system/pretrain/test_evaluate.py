@@ -25,6 +25,8 @@ def evaluate(protocol, *flags, ranks=1):
     for result in results:
         assert result["train_images"] == 53 and result["test_images"] == 21, result
         assert 0 <= result["top1"] <= result["top5"] <= 100, result
+        assert result["encoder"] == "raw pixels" or result["precision"] == "fp32", result
+        assert ("seed" in result) == (result["encoder"] == "untrained"), result
     return {result["protocol"]: (result["top1"], result["top5"]) for result in results}
 
 
