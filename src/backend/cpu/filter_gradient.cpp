@@ -157,27 +157,21 @@ bool fits_filter_gradient(const Conv2dDesc& d) {
 void filter_gradient(Primitives& primitives, const Conv2dDesc& d, ConstTensorView x, ConstTensorView dy, TensorView dw,
                      int num_threads) {
   const std::int64_t pixels = Part::num_pixels(d), panels = Part::num_panels(d), size = dw.num_elements();
-  // Each slice of the pixels has sums of its own, the first one in dw itself. Where these would take too much memory,
-  // or too long to add up, several threads share a slice: each does some of its panels.
+  // The first slice has its sums in dw itself; memory for the others' sums, and the time to add them up, limit slices.
   constexpr std::int64_t kMostSums = 16 << 20, kFewestPixels = 1024;
-  const std::int64_t slices =
-      std::clamp<std::int64_t>(std::min(kMostSums / size, pixels / kFewestPixels), 1, num_threads);
-  const std::int64_t groups = std::min(num_threads / slices, panels), task_size = Part::packed_size(d);
-  const std::int64_t scratch_size = (slices - 1) * size + slices * groups * task_size;
+  const SlicedSum sum(num_threads, pixels, panels, std::min(kMostSums / size, pixels / kFewestPixels));
+  const std::int64_t task_size = Part::packed_size(d),
+                     scratch_size = (sum.slices() - 1) * size + sum.tasks() * task_size;
   auto* const sums = reinterpret_cast<float*>(primitives.scratch(static_cast<std::size_t>(4 * scratch_size)));
-  auto* const packed = reinterpret_cast<std::uint32_t*>(sums + (slices - 1) * size);
+  auto* const packed = reinterpret_cast<std::uint32_t*>(sums + (sum.slices() - 1) * size);
   float* const result = data_of<float>(dw);
-  parallel_ranges(num_threads, slices * groups, [&](Range tasks, int) {
-    for (std::int64_t task = tasks.first; task < tasks.last; ++task) {
-      const std::int64_t slice = task / groups;
-      Part(d, x, dy, packed + task * task_size)
-          .compute(share_of_thread(pixels, slice, slices), share_of_thread(panels, task % groups, groups),
-                   slice == 0 ? result : sums + (slice - 1) * size);
-    }
+  sum.run([&](std::int64_t task, std::int64_t slice, Range some_pixels, Range some_panels) {
+    Part(d, x, dy, packed + task * task_size)
+        .compute(some_pixels, some_panels, slice == 0 ? result : sums + (slice - 1) * size);
   });
-  if (slices == 1) return;
+  if (sum.slices() == 1) return;
   parallel_ranges(num_threads, size, [&](Range range, int) {
-    for (std::int64_t slice = 0; slice + 1 < slices; ++slice)
+    for (std::int64_t slice = 0; slice + 1 < sum.slices(); ++slice)
       for (std::int64_t i = range.first; i < range.last; ++i) result[i] += sums[slice * size + i];
   });
 }

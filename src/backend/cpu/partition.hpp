@@ -3,6 +3,7 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace barlow::cpu {
@@ -26,5 +27,36 @@ void parallel_ranges(int num_threads, std::int64_t count, F&& f) {
     f(range, thread);
   }
 }
+
+/// A long sum of several results among threads: each slice of its terms has sums of its own, to be added up afterwards.
+/// Where there may be fewer slices than threads, several threads share a slice, and each does a group of the results.
+class SlicedSum {
+ public:
+  SlicedSum(int num_threads, std::int64_t num_terms, std::int64_t num_results, std::int64_t most_slices)
+      : num_threads_(num_threads),
+        num_terms_(num_terms),
+        num_results_(num_results),
+        slices_(std::clamp<std::int64_t>(most_slices, 1, num_threads)),
+        groups_(std::min(num_threads / slices_, num_results)) {}
+
+  std::int64_t slices() const { return slices_; }
+  std::int64_t tasks() const { return slices_ * groups_; }
+
+  /// Calls f(task, slice, its terms, its results) for every task.
+  template <class F>
+  void run(F&& f) const {
+    parallel_ranges(num_threads_, tasks(), [&](Range range, int) {
+      for (std::int64_t task = range.first; task < range.last; ++task) {
+        const std::int64_t slice = task / groups_;
+        f(task, slice, share_of_thread(num_terms_, slice, slices_),
+          share_of_thread(num_results_, task % groups_, groups_));
+      }
+    });
+  }
+
+ private:
+  int num_threads_;
+  std::int64_t num_terms_, num_results_, slices_, groups_;
+};
 
 }  // namespace barlow::cpu

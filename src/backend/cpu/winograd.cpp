@@ -151,40 +151,32 @@ void winograd_grad_filter(Primitives& primitives, const Conv2dDesc& d, ConstTens
                           TensorView dw, int num_threads) {
   const Tiles tiles{d.N, d.H, d.W};
   const std::int64_t filter_size = kPositions * d.C * d.K, task_size = TileMemory::size(d.C, d.K);
-  // Each slice of the tiles has sums of its own. Where these would take too much memory, several threads share a slice:
-  // each does some of its positions.
   constexpr std::int64_t kMostSums = 16 << 20;  // numbers
-  const std::int64_t slices = std::clamp<std::int64_t>(kMostSums / filter_size, 1, num_threads);
-  const std::int64_t groups = std::min<std::int64_t>(num_threads / slices, kPositions);
-  float* const sums = floats(primitives, slices * filter_size + slices * groups * task_size);
+  const SlicedSum sum(num_threads, tiles.count(), kPositions, kMostSums / filter_size);
+  float* const sums = floats(primitives, sum.slices() * filter_size + sum.tasks() * task_size);
   const WinogradKernels& kernels = winograd_kernels();
-  parallel_ranges(num_threads, slices * groups, [&](Range tasks, int) {
-    for (std::int64_t task = tasks.first; task < tasks.last; ++task) {
-      const std::int64_t slice = task / groups;
-      const Range range = share_of_thread(tiles.count(), slice, slices);
-      const Range positions = share_of_thread(kPositions, task % groups, groups);
-      const TileMemory own(sums + slices * filter_size + task * task_size, d.C, d.K);
-      float* const own_sums = sums + slice * filter_size;
-      if (range.first == range.last)
-        std::fill(own_sums + positions.first * d.C * d.K, own_sums + positions.last * d.C * d.K, 0.0F);
-      for_some_tiles(range, [&](std::int64_t first, std::int64_t count) {
-        spread_tiles<kSeen>(kernels.input, tiles, first, data_of<float>(x), own.border_c, {own.matrices_c, count, d.C});
-        spread_tiles<kTile>(kernels.output_grad, tiles, first, data_of<float>(dy), own.border_k,
-                            {own.matrices_k, count, d.K});
-        const float beta = first > range.first ? 1.0F : 0.0F;
-        for (std::int64_t i = positions.first; i < positions.last; ++i) {
-          multiply({.M = d.K, .N = d.C, .K = count, .transpose_a = true, .beta = beta},
-                   own.matrices_k + i * count * d.K, own.matrices_c + i * count * d.C, own_sums + i * d.C * d.K);
-        }
-      });
-    }
+  sum.run([&](std::int64_t task, std::int64_t slice, Range range, Range positions) {
+    const TileMemory own(sums + sum.slices() * filter_size + task * task_size, d.C, d.K);
+    float* const own_sums = sums + slice * filter_size;
+    if (range.first == range.last)
+      std::fill(own_sums + positions.first * d.C * d.K, own_sums + positions.last * d.C * d.K, 0.0F);
+    for_some_tiles(range, [&](std::int64_t first, std::int64_t count) {
+      spread_tiles<kSeen>(kernels.input, tiles, first, data_of<float>(x), own.border_c, {own.matrices_c, count, d.C});
+      spread_tiles<kTile>(kernels.output_grad, tiles, first, data_of<float>(dy), own.border_k,
+                          {own.matrices_k, count, d.K});
+      const float beta = first > range.first ? 1.0F : 0.0F;
+      for (std::int64_t i = positions.first; i < positions.last; ++i) {
+        multiply({.M = d.K, .N = d.C, .K = count, .transpose_a = true, .beta = beta}, own.matrices_k + i * count * d.K,
+                 own.matrices_c + i * count * d.C, own_sums + i * d.C * d.K);
+      }
+    });
   });
   parallel_ranges(num_threads, d.K, [&](Range range, int) {
     float* entries[kPositions];
     float* to[kFilterSize];
     for (std::int64_t k = range.first; k < range.last; ++k) {
       Positions<float>{sums, d.K, d.C}.find_row(k, entries);
-      for (std::int64_t slice = 1; slice < slices; ++slice) {
+      for (std::int64_t slice = 1; slice < sum.slices(); ++slice) {
         for (float* const entry : entries)
           for (std::int64_t c = 0; c < d.C; ++c) entry[c] += entry[slice * filter_size + c];
       }
