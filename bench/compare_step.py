@@ -36,8 +36,14 @@ def parse():
     return parser.parse_args()
 
 
+class Refused(Exception):
+    """bench_step cannot do this here, as bf16 on a processor without it."""
+
+
 def last_json(command, **environment):
     result = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    if result.returncode == 2 and "does not compute in it" in result.stderr:
+        raise Refused(result.stderr.strip())
     if result.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\nreturned {result.returncode}\n{result.stderr[-2000:]}")
     return json.loads(result.stdout.strip().splitlines()[-1])
@@ -95,8 +101,13 @@ def main():
     commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short=7", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     whole_step, device = [], ""
     for precision in a.precision:
-        entries, device = measure(a, precision)
-        whole_step += entries
+        try:
+            entries, device = measure(a, precision)
+            whole_step += entries
+        except Refused as refused:
+            print(refused, flush=True)
+    if not whole_step:
+        sys.exit("nothing was measured")
     name = a.device or re.sub(r"[^a-z0-9]+", "-", processor().lower()).strip("-")
     result = {"device": processor() if "CPU" in device else device, "cores": len(os.sched_getaffinity(0)), "commit": commit,
               "versions": {"barlow": device, "peers": sorted({name for entry in whole_step for name in entry["all"] if name.startswith("PyTorch")})},

@@ -190,6 +190,27 @@ void bench_rest(Bench& bench, Backend& backend, std::int64_t images, DType dtype
   });
 }
 
+void run(const Request& r) {
+  const auto backend = make_backend({.device = r.device, .num_threads = r.threads});
+  const DType dtype = choose_dtype(r.precision, *backend);
+  Bench bench(r, *backend);
+  Totals totals;
+  bool first = true;
+  for (const LayerConv& layer : resnet50_convs(r.images, dtype)) {
+    bench_conv(bench, *backend, layer, first, totals);
+    bench_norm(bench, *backend, layer, totals);
+    first = false;
+  }
+  bench_rest(bench, *backend, r.images, dtype);
+  bench_copy(bench, *backend);
+  if (r.loss) bench_loss(bench, *backend);
+  fmt::print(
+      R"({{"op": "total", "device": "{}", "images": {}, "dtype": "{}", "conv_s": {:.5f}, "conv_gflop_per_s": {:.1f}, "norm_s": {:.5f}}})"
+      "\n",
+      backend->description(), r.images, r.precision, totals.conv,
+      totals.conv > 0 ? 1e-9 * totals.conv_flop / totals.conv : 0, totals.norm);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -208,23 +229,11 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"wall", "cpu"}))
       ->capture_default_str();
   CLI11_PARSE(command, argc, argv);
-  const auto backend = make_backend({.device = r.device, .num_threads = r.threads});
-  const DType dtype = parse_precision(r.precision, DType::kF32);
-  Bench bench(r, *backend);
-  Totals totals;
-  bool first = true;
-  for (const LayerConv& layer : resnet50_convs(r.images, dtype)) {
-    bench_conv(bench, *backend, layer, first, totals);
-    bench_norm(bench, *backend, layer, totals);
-    first = false;
+  try {
+    run(r);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "bench_ops: {}\n", error.what());
+    return 1;
   }
-  bench_rest(bench, *backend, r.images, dtype);
-  bench_copy(bench, *backend);
-  if (r.loss) bench_loss(bench, *backend);
-  fmt::print(
-      R"({{"op": "total", "device": "{}", "images": {}, "dtype": "{}", "conv_s": {:.5f}, "conv_gflop_per_s": {:.1f}, "norm_s": {:.5f}}})"
-      "\n",
-      backend->description(), r.images, r.precision, totals.conv,
-      totals.conv > 0 ? 1e-9 * totals.conv_flop / totals.conv : 0, totals.norm);
   return 0;
 }

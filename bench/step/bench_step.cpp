@@ -45,7 +45,7 @@ void run(const Request& r, const MpiSession& session) {
                                      .tf32 = r.config.precision == "tf32"});
   const auto collectives =
       make_collectives(session, *backend, {.kind = r.config.collectives, .share_device = r.config.share_device});
-  const train::StepOptions options{.dtype = parse_precision(r.config.precision, backend->preferred_dtype()),
+  const train::StepOptions options{.dtype = choose_dtype(r.config.precision, *backend),
                                    .local_batch = r.config.batch_size / session.world_size(),
                                    .lars = {},
                                    .loss = {.gradient_scale = 1.0F / 16},
@@ -109,6 +109,11 @@ int main(int argc, char** argv) {
   command.add_option("--warmup", r.warmup, "steps not counted")->capture_default_str();
   command.add_option("--iters", r.iterations, "steps counted")->check(CLI::PositiveNumber)->capture_default_str();
   CLI11_PARSE(command, argc, argv);
-  run(r, session);
+  try {
+    run(r, session);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "bench_step: {}\n", error.what());
+    return dynamic_cast<const ConfigError*>(&error) != nullptr ? 2 : 1;
+  }
   return 0;
 }

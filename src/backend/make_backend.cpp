@@ -38,6 +38,15 @@ DType parse_precision(const std::string& precision, DType preferred) {
   throw ConfigError("--precision " + precision + ": choose auto, fp32, tf32, bf16 or fp16");
 }
 
+DType choose_dtype(const std::string& precision, const Backend& backend) {
+  const DType dtype = parse_precision(precision, backend.preferred_dtype());
+  if (!backend.supports(dtype)) {
+    throw ConfigError("--precision " + precision + ": " + backend.description() +
+                      " does not compute in it; use --precision fp32");
+  }
+  return dtype;
+}
+
 std::unique_ptr<Backend> make_measuring_backend(DType preferred) {
   return std::make_unique<MeasuringBackend>(preferred);
 }

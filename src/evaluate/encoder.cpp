@@ -74,13 +74,6 @@ EncoderOptions complete(EncoderOptions options, const MpiSession& session) {
   return options;
 }
 
-DType choose_dtype(const std::string& precision, const Backend& backend) {
-  const DType dtype = parse_precision(precision, backend.preferred_dtype());
-  if (!backend.supports(dtype))
-    throw ConfigError("--precision " + precision + ": " + backend.description() + " does not compute in it; use fp32");
-  return dtype;
-}
-
 }  // namespace
 
 std::unique_ptr<Encoder> Encoder::load(EncoderOptions options, const train::Runtime& runtime) {

@@ -14,15 +14,6 @@
 namespace barlow::train {
 namespace {
 
-DType choose_dtype(const PretrainConfig& config, const Backend& backend) {
-  const DType dtype = parse_precision(config.precision, backend.preferred_dtype());
-  if (!backend.supports(dtype)) {
-    throw ConfigError(fmt::format("--precision {}: {} does not compute in it; use --precision fp32", config.precision,
-                                  backend.description()));
-  }
-  return dtype;
-}
-
 std::int64_t share_of(std::int64_t batch_size, int world_size) {
   if (batch_size % world_size != 0) {
     throw ConfigError(fmt::format("--batch-size {} cannot be shared by {} ranks; give a multiple of {}", batch_size,
@@ -65,7 +56,7 @@ data::AugmentationOptions make_augmentation(const PretrainConfig& c) {
 }
 
 StepOptions step_options(const PretrainConfig& c, const Runtime& runtime) {
-  return {.dtype = choose_dtype(c, runtime.backend),
+  return {.dtype = choose_dtype(c.precision, runtime.backend),
           .local_batch = share_of(c.batch_size, runtime.session.world_size()),
           .lars = {.weight_decay = static_cast<float>(c.weight_decay),
                    .momentum = static_cast<float>(c.momentum),

@@ -24,6 +24,9 @@ std::unique_ptr<Backend> make_backend(const BackendOptions& options);
 /// @throws ConfigError for another word.
 DType parse_precision(const std::string& precision, DType preferred);
 
+/// The same for this device. @throws ConfigError also if it does not compute in that type.
+DType choose_dtype(const std::string& precision, const Backend& backend);
+
 /// A backend that computes nothing and whose allocations are null: a step run on it, with an Arena that only measures,
 /// tells how much memory the step needs.
 std::unique_ptr<Backend> make_measuring_backend(DType preferred);
