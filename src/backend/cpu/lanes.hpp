@@ -10,22 +10,28 @@
 
 #include "element.hpp"
 
-// Vectors of 16 numbers in GCC's notation: one AVX-512 register, two of AVX2, four of SSE, as the file that uses
-// them is compiled. All functions here are inlined, so none passes a vector through a call.
+// Vectors in GCC's notation, as wide as the registers of the processors that the file is compiled for: in wider ones
+// GCC 12 compares and chooses number by number. All functions here are inlined, so none passes a vector through a call.
 #pragma GCC diagnostic ignored "-Wpsabi"
 #define BARLOW_INLINE __attribute__((always_inline)) inline
 
 namespace barlow::cpu {
 namespace {  // each generation of machines has its own
 
+#ifdef __AVX512F__
 inline constexpr std::int64_t kLanes = 16;
-using Floats = float __attribute__((vector_size(64)));
-using Words = std::uint32_t __attribute__((vector_size(64)));
-using Halves = std::uint16_t __attribute__((vector_size(32)));
-using Bytes = std::uint8_t __attribute__((vector_size(16)));
-using Doubles = double __attribute__((vector_size(64)));  ///< 8 numbers
+#elif defined(__AVX2__)
+inline constexpr std::int64_t kLanes = 8;
+#else
+inline constexpr std::int64_t kLanes = 4;
+#endif
+using Floats = float __attribute__((vector_size(4 * kLanes)));
+using Words = std::uint32_t __attribute__((vector_size(4 * kLanes)));
+using Halves = std::uint16_t __attribute__((vector_size(2 * kLanes)));
+using Bytes = std::uint8_t __attribute__((vector_size(kLanes)));
+using Doubles = double __attribute__((vector_size(4 * kLanes)));  ///< half as many numbers
 
-/// How many of the 16 lanes exist: all, known when compiled, or the rest of a row.
+/// How many of the lanes exist: all, known when compiled, or the rest of a row.
 struct AllLanes {
   static constexpr std::int64_t count = kLanes;
 };
@@ -33,7 +39,7 @@ struct SomeLanes {
   std::int64_t count;
 };
 
-/// Calls f(first, lanes) for 16 of `count` numbers at a time, and once for the rest.
+/// Calls f(first, lanes) for kLanes of `count` numbers at a time, and once for the rest.
 template <class F>
 BARLOW_INLINE void for_lanes(std::int64_t count, F&& f) {
   std::int64_t first = 0;
@@ -78,11 +84,16 @@ BARLOW_INLINE Words widen(const Halves& v) { return __builtin_convertvector(v, W
 BARLOW_INLINE Halves narrow(const Words& v) { return __builtin_convertvector(v, Halves); }
 BARLOW_INLINE Words widen(const Bytes& v) { return __builtin_convertvector(v, Words); }
 BARLOW_INLINE Bytes narrow_to_bytes(const Words& v) { return __builtin_convertvector(v, Bytes); }
+using HalfFloats = float __attribute__((vector_size(2 * kLanes)));
 BARLOW_INLINE Doubles low_half(const Floats& v) {
-  return __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), Doubles);
+  HalfFloats half;
+  std::memcpy(&half, &v, sizeof half);
+  return __builtin_convertvector(half, Doubles);
 }
 BARLOW_INLINE Doubles high_half(const Floats& v) {
-  return __builtin_convertvector(__builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15), Doubles);
+  HalfFloats half;
+  std::memcpy(&half, reinterpret_cast<const char*>(&v) + sizeof half, sizeof half);
+  return __builtin_convertvector(half, Doubles);
 }
 #endif
 

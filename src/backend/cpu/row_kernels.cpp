@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiled once per generation of x86-64 (CMakeLists.txt): vectors of sixteen become what the instruction set has only
-// if it is known from the first pass on. Nothing here may be shared with code for other generations, so all but the
+// Compiled once per generation of x86-64 (CMakeLists.txt): vectors become what the instruction set has only if
+// it is known from the first pass on. Nothing here may be shared with code for other generations, so all but the
 // table is local, and nothing of the standard library is used that could be.
 #include "row_kernels.hpp"
 
@@ -27,7 +27,7 @@ BARLOW_INLINE void sum_columns(const T* row, std::int64_t first, std::int64_t ch
   }
 }
 
-/// Sums of x and of x^2 over `kRows` rows of sixteen channels, in f64 throughout: the variance is their difference,
+/// Sums of x and of x^2 over `kRows` rows of kLanes channels, in f64 throughout: the variance is their difference,
 /// which cancels where the mean is large.
 template <int kRows, class T>
 BARLOW_INLINE void add_rows(const T* x, std::int64_t channels, double* sum, double* square) {
@@ -43,9 +43,9 @@ BARLOW_INLINE void add_rows(const T* x, std::int64_t channels, double* sum, doub
     high_square += high * high;
   }
   add_to(sum, low_sum);
-  add_to(sum + 8, high_sum);
+  add_to(sum + kLanes / 2, high_sum);
   add_to(square, low_square);
-  add_to(square + 8, high_square);
+  add_to(square + kLanes / 2, high_square);
 }
 
 /// A few rows at a time share one pass over the sums.
