@@ -12,7 +12,8 @@ extern const FilterGradientTables filter_gradient_kernels_base;
 #ifdef BARLOW_X86_LEVELS
 extern const RowKernels row_kernels_v3, row_kernels_v4;
 extern const WinogradKernels winograd_kernels_v3, winograd_kernels_v4;
-extern const FilterGradientTables filter_gradient_kernels_v4, filter_gradient_kernels_v4_bf16;
+extern const FilterGradientTables filter_gradient_kernels_v3, filter_gradient_kernels_v4,
+    filter_gradient_kernels_v4_bf16;
 
 namespace {
 
@@ -42,9 +43,9 @@ const WinogradKernels& winograd_kernels() {
 const FilterGradientTables& filter_gradient_kernels() {
   // Where the processor multiplies whole tiles, oneDNN's products are faster in bf16 (README.md).
   const bool computes_bf16 = __builtin_cpu_supports("avx512bf16") && !__builtin_cpu_supports("amx-bf16");
-  static const FilterGradientTables& chosen = !has_v4()       ? filter_gradient_kernels_base
-                                              : computes_bf16 ? filter_gradient_kernels_v4_bf16
-                                                              : filter_gradient_kernels_v4;
+  static const FilterGradientTables& chosen =
+      choose(filter_gradient_kernels_base, filter_gradient_kernels_v3,
+             computes_bf16 ? filter_gradient_kernels_v4_bf16 : filter_gradient_kernels_v4);
   return chosen;
 }
 #else

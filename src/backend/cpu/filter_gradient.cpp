@@ -12,8 +12,6 @@
 namespace barlow::cpu {
 namespace {
 
-constexpr std::int64_t kTileRows = FilterGradientKernels::kTileRows;
-constexpr std::int64_t kTileColumns = FilterGradientKernels::kTileColumns;
 // So deep that packed panels of x and dy are in the first cache together; so many filters that dy's are in the second.
 constexpr std::int64_t kDepth = 128, kMostFilters = 512;
 
@@ -53,13 +51,13 @@ class Part {
         pixels_per_entry_(4 / element_bytes_),
         packed_dy_(packed),
         packed_x_(packed_dy_ + std::min(d.K, kMostFilters) * kDepth),
-        zeros_(reinterpret_cast<std::byte*>(packed_x_ + kTileColumns * kDepth)) {
+        zeros_(reinterpret_cast<std::byte*>(packed_x_ + kernels_.tile_columns * kDepth)) {
     std::fill_n(zeros_, std::max(d.C, d.K) * element_bytes_, std::byte{});
   }
   static std::int64_t packed_size(const Conv2dDesc& d) {
-    return (std::min(d.K, kMostFilters) + kTileColumns) * kDepth + std::max(d.C, d.K);
+    return (std::min(d.K, kMostFilters) + kernels_for(d.dtype).tile_columns) * kDepth + std::max(d.C, d.K);
   }
-  static std::int64_t num_panels(const Conv2dDesc& d) { return d.R * d.S * d.C / kTileColumns; }
+  static std::int64_t num_panels(const Conv2dDesc& d) { return d.R * d.S * d.C / kernels_for(d.dtype).tile_columns; }
   static std::int64_t num_pixels(const Conv2dDesc& d) { return d.N * d.P() * d.Q(); }
 
   /// dw [K,R*S*C] in the columns of `panels`.
@@ -79,7 +77,7 @@ class Part {
 
  private:
   void look_ahead(Range next, Range panels) {
-    const std::int64_t calls = (panels.last - panels.first) * d_.K / kTileRows;
+    const std::int64_t calls = (panels.last - panels.first) * d_.K / kernels_.tile_rows;
     const std::int64_t row_bytes = d_.K * element_bytes_;
     next_dy_ = {dy_ + next.first * row_bytes, dy_ + next.last * row_bytes, calls};
     if (d_.R < d_.stride) return;  // most of x is not wanted
@@ -94,23 +92,25 @@ class Part {
     // A few rows at a time, so that a cache line is read once for all of its panels.
     constexpr std::int64_t kRowsAtOnce = 16;
     for (std::int64_t i = 0; i < num_rows; i += kRowsAtOnce) {
-      std::uint32_t* panel = packed_dy_ + i / pixels_per_entry_ * kTileRows;
-      for (std::int64_t k = filters.first; k < filters.last; k += kTileRows, panel += kTileRows * depth_)
+      std::uint32_t* panel = packed_dy_ + i / pixels_per_entry_ * kernels_.tile_rows;
+      for (std::int64_t k = filters.first; k < filters.last;
+           k += kernels_.tile_rows, panel += kernels_.tile_rows * depth_)
         kernels_.pack_a(rows_.data() + i, std::min(kRowsAtOnce, num_rows - i), k * element_bytes_, panel);
     }
   }
 
   void multiply(Range filters, Range panels, bool add, float* dw) {
-    const std::int64_t columns = d_.R * d_.S * d_.C, panels_per_position = d_.C / kTileColumns;
+    const std::int64_t columns = d_.R * d_.S * d_.C, panels_per_position = d_.C / kernels_.tile_columns;
     for (std::int64_t panel = panels.first; panel < panels.last; ++panel) {
-      const std::int64_t c = panel % panels_per_position * kTileColumns;
+      const std::int64_t c = panel % panels_per_position * kernels_.tile_columns;
       if (c == 0 || panel == panels.first) find_pixels(panel / panels_per_position);
       kernels_.pack_b(rows_.data(), depth_ * pixels_per_entry_, c * element_bytes_, packed_x_);
       const std::uint32_t* packed_dy = packed_dy_;
-      for (std::int64_t k = filters.first; k < filters.last; k += kTileRows, packed_dy += kTileRows * depth_) {
+      for (std::int64_t k = filters.first; k < filters.last;
+           k += kernels_.tile_rows, packed_dy += kernels_.tile_rows * depth_) {
         next_dy_.go_on();
         next_x_.go_on();
-        kernels_.multiply(depth_, packed_dy, packed_x_, add, dw + k * columns + panel * kTileColumns, columns);
+        kernels_.multiply(depth_, packed_dy, packed_x_, add, dw + k * columns + panel * kernels_.tile_columns, columns);
       }
     }
   }
@@ -151,7 +151,8 @@ class Part {
 }  // namespace
 
 bool fits_filter_gradient(const Conv2dDesc& d) {
-  return kernels_for(d.dtype).multiply != nullptr && d.C % kTileColumns == 0 && d.K % kTileRows == 0;
+  const FilterGradientKernels& kernels = kernels_for(d.dtype);
+  return kernels.multiply != nullptr && d.C % kernels.tile_columns == 0 && d.K % kernels.tile_rows == 0;
 }
 
 void filter_gradient(Primitives& primitives, const Conv2dDesc& d, ConstTensorView x, ConstTensorView dy, TensorView dw,

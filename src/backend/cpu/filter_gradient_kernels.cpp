@@ -7,10 +7,15 @@
 namespace barlow::cpu {
 namespace {
 
-#ifdef __AVX512F__
+#if defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__))
 
-constexpr std::int64_t kTileRows = FilterGradientKernels::kTileRows;
-constexpr std::int64_t kTileColumns = FilterGradientKernels::kTileColumns;
+// A tile's sums take half of the registers: of 32 with AVX-512, of 16 without.
+#ifdef __AVX512F__
+constexpr std::int64_t kTileRows = 8;
+#else
+constexpr std::int64_t kTileRows = 4;
+#endif
+constexpr std::int64_t kTileColumns = 2 * kLanes;
 
 template <std::int64_t kColumns>
 void pack_fp32(const std::byte* const* rows, std::int64_t num_rows, std::int64_t offset, std::uint32_t* panel) {
@@ -78,13 +83,18 @@ void multiply(std::int64_t depth, const std::uint32_t* a, const std::uint32_t* b
   }
 }
 
-constexpr FilterGradientKernels kFp32{pack_fp32<kTileRows>, pack_fp32<kTileColumns>, multiply<float>};
+template <class T>
+constexpr FilterGradientKernels kernels(FilterGradientKernels::Pack* pack_a, FilterGradientKernels::Pack* pack_b) {
+  return {kTileRows, kTileColumns, pack_a, pack_b, multiply<T>};
+}
+
+constexpr FilterGradientKernels kFp32 = kernels<float>(pack_fp32<kTileRows>, pack_fp32<kTileColumns>);
 #else
 constexpr FilterGradientKernels kFp32{};
 #endif
 
 #ifdef __AVX512BF16__
-constexpr FilterGradientKernels kBf16{pack_bf16<HalvesOfA>, pack_bf16<HalvesOfB>, multiply<BFloat16>};
+constexpr FilterGradientKernels kBf16 = kernels<BFloat16>(pack_bf16<HalvesOfA>, pack_bf16<HalvesOfB>);
 #else
 constexpr FilterGradientKernels kBf16{};
 #endif
