@@ -56,18 +56,18 @@ void run(const Request& r, const MpiSession& session) {
   const Shape shape{2, options.local_batch, S, S, 3};
   const std::array<Buffer, 2> pixels{random_pixels(*backend, shape.num_elements(), session.rank()),
                                      random_pixels(*backend, shape.num_elements(), session.rank())};
-  const auto images = [&](std::int64_t i) {
-    return ConstTensorView(pixels[static_cast<std::size_t>(i % 2)].data(), DType::kU8, shape);
-  };
   const std::vector<std::int64_t> ids(static_cast<std::size_t>(options.local_batch));
+  const auto batch = [&](std::int64_t i) {
+    return train::StepInput{ConstTensorView(pixels[static_cast<std::size_t>(i % 2)].data(), DType::kU8, shape), ids};
+  };
 
   std::vector<double> seconds;
   for (std::int64_t i = 0; i < r.warmup + r.iterations; ++i) {
     session.barrier();
     const Stopwatch watch;
-    step.uploads().begin(images(i));
-    step.uploads().begin(images(i + 1));
-    const auto result = step.run({images(i), ids}, {0.01, 0.001}, nullptr);
+    step.uploads().begin(batch(i));
+    step.uploads().begin(batch(i + 1));
+    const auto result = step.run(batch(i), {0.01, 0.001}, nullptr);
     session.barrier();
     if (result.non_finite) throw Error(*result.non_finite + " is not finite");
     if (i >= r.warmup) seconds.push_back(watch.elapsed_s());

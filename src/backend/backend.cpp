@@ -74,14 +74,9 @@ void Backend::copy_to_device(ConstTensorView host, TensorView device) {
   do_copy_to_device(host, device);
 }
 
-int Backend::upload(ConstTensorView host, TensorView device) {
+void Backend::upload(ConstTensorView host, TensorView device) {
   Check("upload").elements("device", device, host.num_elements(), host.dtype);
-  return do_upload(host, device);
-}
-
-int Backend::do_upload(In host, Out device) {
-  do_copy_to_device(host, device);
-  return 0;
+  do_upload(host, device);
 }
 
 void Backend::copy_to_host(ConstTensorView device, TensorView host) {

@@ -29,9 +29,9 @@ data::HostBatch BatchStream::next() {
 }
 
 void BatchStream::begin_uploads(const data::HostBatch& batch, BatchUpload& uploads) {
-  uploads.begin(input_of(batch).images);
+  uploads.begin(input_of(batch));
   ahead_ = loader_->try_next();
-  if (ahead_ && !order_.skips(ahead_->step)) uploads.begin(input_of(*ahead_).images);
+  if (ahead_ && !order_.skips(ahead_->step)) uploads.begin(input_of(*ahead_));
 }
 
 StepInput BatchStream::input_of(const data::HostBatch& batch) const {

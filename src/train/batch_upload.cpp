@@ -8,8 +8,11 @@
 
 namespace barlow::train {
 
-BatchUpload::BatchUpload(Backend& backend, std::size_t capacity_bytes) : backend_(backend) {
-  for (Place& place : places_) place.memory = backend.allocate(capacity_bytes);
+BatchUpload::BatchUpload(Backend& backend, const Sizes& sizes) : backend_(backend), image_size_(sizes.image_size) {
+  for (Place& place : places_) {
+    place.received = backend.allocate(sizes.batch_bytes);
+    if (sizes.views_bytes > 0) place.made = backend.allocate(sizes.views_bytes);
+  }
 }
 
 BatchUpload::~BatchUpload() {
@@ -20,35 +23,42 @@ BatchUpload::~BatchUpload() {
   }
 }
 
-void BatchUpload::begin(ConstTensorView host) {
-  if (place_of(host) != nullptr) return;
+void BatchUpload::begin(const StepInput& batch) {
+  if (place_of(batch) != nullptr) return;
   Place& place = places_[next_];
   next_ = 1 - next_;
-  if (host.size_bytes() > place.memory.size_bytes())
+  const TensorView received(place.received.data(), batch.images.dtype, batch.images.shape);
+  const TensorView made(place.made.data(), DType::kU8, {2, batch.num_images(), image_size_, image_size_, 3});
+  if (received.size_bytes() > place.received.size_bytes() ||
+      (!batch.plans.empty() && made.size_bytes() > place.made.size_bytes()))
     throw ShapeError("a batch has more bytes than the step was made for");
-  place.upload = backend_.upload(host, TensorView(place.memory.data(), host.dtype, host.shape));
-  place.source = host.data;
+  backend_.upload(batch.images, received);
+  if (!batch.plans.empty()) backend_.make_views(batch.plans, received, made);
+  place.views = batch.plans.empty() ? received : made;
+  place.mark = backend_.mark_input();
+  place.source = batch.images.data;
+  place.is_taken = true;
 }
 
-ConstTensorView BatchUpload::finish(ConstTensorView host) {
-  begin(host);
-  Place& place = *place_of(host);
-  backend_.await_upload(place.upload);
-  place.source = nullptr;
-  return {place.memory.data(), host.dtype, host.shape};
+ConstTensorView BatchUpload::finish(const StepInput& batch) {
+  begin(batch);
+  Place& place = *place_of(batch);
+  backend_.await_input(place.mark);
+  place.is_taken = false;
+  return place.views;
 }
 
 void BatchUpload::forget() {
-  if (places_[0].source == nullptr && places_[1].source == nullptr) return;
+  if (!places_[0].is_taken && !places_[1].is_taken) return;
   for (Place& place : places_) {
-    if (std::exchange(place.source, nullptr) != nullptr) backend_.await_upload(place.upload);
+    if (std::exchange(place.is_taken, false)) backend_.await_input(place.mark);
   }
   backend_.synchronize();
 }
 
-BatchUpload::Place* BatchUpload::place_of(ConstTensorView host) {
+BatchUpload::Place* BatchUpload::place_of(const StepInput& batch) {
   for (Place& place : places_) {
-    if (place.source == host.data) return &place;
+    if (place.is_taken && place.source == batch.images.data) return &place;
   }
   return nullptr;
 }

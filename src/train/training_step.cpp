@@ -34,7 +34,9 @@ TrainingStep::TrainingStep(const PretrainConfig& config, const StepOptions& opti
       model_(layout_, config),
       store_(sharded(layout_, options, collectives), backend, options.dtype, true),
       arena_(std::move(memory)),
-      uploads_(backend, options.batch_bytes(config.image_size)),
+      uploads_(backend, {.image_size = config.image_size,
+                         .batch_bytes = options.batch_bytes(config.image_size),
+                         .views_bytes = options.image_bytes > 0 ? options.views_bytes(config.image_size) : 0}),
       reducer_(collectives, store_.layout(), store_.gradients()),
       lars_(store_, backend, collectives, options.lars),
       replay_(backend, collectives, options.record) {
@@ -51,20 +53,14 @@ TrainingStep::Memory TrainingStep::measure(const PretrainConfig& config, const S
   return {step.store_.size_bytes(), step.arena_.peak_bytes(), step.uploads_.size_bytes()};
 }
 
-void TrainingStep::upload(const StepInput& batch) {
-  const std::int64_t b = batch.num_images();
-  const Shape shape{2 * b, image_size_, image_size_, 3};
+void TrainingStep::receive(const StepInput& batch) {
+  const Shape shape{2 * batch.num_images(), image_size_, image_size_, 3};
   if (!(images_.shape() == shape)) {
     replay_.forget();
     images_ = normalized_ = loss_terms_ = {};
     images_ = arena_.allocate(options_.dtype, shape);
   }
-  const Activation made = arena_.allocate(DType::kU8, shape);  // in any case, so that measure() counts it
-  const ConstTensorView received = uploads_.finish(batch.images);
-  if (!batch.plans.empty())
-    backend_.make_views(batch.plans, received, made.view().reshaped({2, b, image_size_, image_size_, 3}));
-  const ConstTensorView views = batch.plans.empty() ? received.reshaped(shape) : made;
-  backend_.normalize_images(views, kImageMean, kImageStd, images_);
+  backend_.normalize_images(uploads_.finish(batch).reshaped(shape), kImageMean, kImageStd, images_);
 }
 
 /// From images_ to gradients summed over ranks, normalized_ and loss_terms_. All of it is the device's work, on the
@@ -94,7 +90,7 @@ void TrainingStep::forward_and_backward(const StepInput& batch, Trace* trace, Ph
 
 TrainingStep::Result TrainingStep::compute(const StepInput& batch, Trace* trace, Profiler* profiler) {
   PhaseScope phase(profiler, Phase::kUpload);
-  upload(batch);
+  receive(batch);
   // What looks into a step needs it piece by piece.
   if (trace != nullptr || (profiler != nullptr && profiler->is_active())) {
     replay_.forget();

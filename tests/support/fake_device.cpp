@@ -45,6 +45,14 @@ std::byte* shadow_of(ConstTensorView x) {
   return region->second.shadow + offset;
 }
 
+/// A copy from the host: of staging memory as it is when the copy is done, of other memory as it is now.
+std::function<void()> copy_of(ConstTensorView host, TensorView device) {
+  const auto copy = [device](const void* from) { std::memcpy(shadow_of(device), from, device.size_bytes()); };
+  if (find(staging_regions(), host.data) != nullptr) return [copy, host] { copy(host.data); };
+  const auto* bytes = static_cast<const std::byte*>(host.data);
+  return [copy, values = std::vector<std::byte>(bytes, bytes + host.size_bytes())] { copy(values.data()); };
+}
+
 void free_device(void* memory) noexcept {
   const auto region = device_regions().find(static_cast<const std::byte*>(memory));
   munmap(memory, region->second.size_bytes);
@@ -124,10 +132,7 @@ void FakeDevice::synchronize() {
 
 void FakeDevice::do_copy_to_device(In host, Out device) {
   if (recorded_ != nullptr) throw DeviceError("copying from the host to a device that records");
-  const auto copy = [device](const void* from) { std::memcpy(at(device).data, from, device.size_bytes()); };
-  if (find(staging_regions(), host.data) != nullptr) return enqueue([copy, host] { copy(host.data); });
-  const auto* bytes = static_cast<const std::byte*>(host.data);
-  enqueue([copy, values = std::vector<std::byte>(bytes, bytes + host.size_bytes())] { copy(values.data()); });
+  enqueue(copy_of(host, device));
 }
 
 void FakeDevice::do_copy_to_host(In device, Out host) {
@@ -147,9 +152,28 @@ void FakeDevice::do_cast(In from, Out to) {
   enqueue([=, this] { processor_->cast(at(from), at(to)); });
 }
 
+void FakeDevice::bring(std::function<void()> input) {
+  input_.push_back(std::move(input));
+  ++num_inputs_;
+}
+
+void FakeDevice::await_input(int mark) {
+  enqueue([this, mark] {
+    while (num_inputs_ - input_.size() < static_cast<std::size_t>(mark)) {
+      input_.front()();
+      input_.pop_front();
+    }
+  });
+}
+
+void FakeDevice::do_upload(In host, Out device) { bring(copy_of(host, device)); }
+
 void FakeDevice::do_make_views(std::span<const pixels::ViewPlan> plans, In images, Out views) {
-  enqueue(
-      [=, this, own = std::vector(plans.begin(), plans.end())] { processor_->make_views(own, at(images), at(views)); });
+  const auto make = [=, this](std::span<const pixels::ViewPlan> some) {
+    processor_->make_views(some, at(images), at(views));
+  };
+  if (find(staging_regions(), plans.data()) != nullptr) return bring([make, plans] { make(plans); });
+  bring([make, own = std::vector(plans.begin(), plans.end())] { make(own); });
 }
 
 void FakeDevice::do_normalize_images(In x, const std::array<float, 3>& mean, const std::array<float, 3>& std, Out y) {

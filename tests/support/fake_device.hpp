@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,7 +14,7 @@ namespace barlow::testing {
 
 /// A GPU for tests, made of a processor, as unforgiving as a real one. The host cannot touch its memory: an access ends
 /// the program. Operations run late, in order, when somebody waits; page-locked host memory is read then, too, and not
-/// when the copy was asked for.
+/// when the copy was asked for. Input comes later still: when operations wait for it.
 class FakeDevice final : public Backend {
  public:
   FakeDevice();
@@ -37,11 +38,16 @@ class FakeDevice final : public Backend {
   void synchronize() override;
   bool can_record() const override { return true; }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;
+  int mark_input() override { return static_cast<int>(num_inputs_); }
+  void await_input(int mark) override;
 
  private:
+  void bring(std::function<void()> input);
+
   using In = ConstTensorView;
   using Out = TensorView;
   void do_copy_to_device(In host, Out device) override;
+  void do_upload(In host, Out device) override;
   void do_copy_to_host(In device, Out host) override;
   void do_copy(In from, Out to) override;
   void do_fill_zero(Out x) override;
@@ -80,6 +86,8 @@ class FakeDevice final : public Backend {
 
   std::unique_ptr<Backend> processor_;
   std::vector<std::function<void()>> queue_;
+  std::deque<std::function<void()>> input_;                 ///< asked for and not done
+  std::size_t num_inputs_ = 0;                              ///< asked for
   std::vector<std::function<void()>>* recorded_ = nullptr;  ///< where operations go while they are recorded
 };
 

@@ -57,6 +57,7 @@ struct Course {
   int num_steps = 4;
   std::function<std::int64_t(int step)> images_of{};  ///< images per rank
   std::function<void(int step)> before{};             ///< called before a step
+  std::function<train::StepInput(int step)> input{};  ///< instead of the batches that train_steps() brings
   train::Trace* trace = nullptr;
   train::Profiler* profiler = nullptr;
 };
@@ -75,8 +76,8 @@ inline Trajectory train_steps(train::TrainingStep& step, Backend& backend, int r
     const std::int64_t images = course.images_of ? course.images_of(i) : local_batch;
     const auto pixels = SmallTraining::pixels(i, rank, images);
     std::memcpy(staging.data(), pixels.data(), pixels.size());
-    const train::StepInput input{ConstTensorView(staging.data(), DType::kU8, {2, images, S, S, 3}), ids};
-    const auto done = step.compute(input, course.trace, course.profiler);
+    const train::StepInput own{ConstTensorView(staging.data(), DType::kU8, {2, images, S, S, 3}), ids};
+    const auto done = step.compute(course.input ? course.input(i) : own, course.trace, course.profiler);
     std::memset(staging.data(), 0xFF, staging.size_bytes());
     if (done.non_finite) throw Error(*done.non_finite + " is not finite");
     step.update(done, {0.2 + 0.01 * i, 0.005});

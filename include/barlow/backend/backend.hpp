@@ -48,11 +48,6 @@ class Backend {
   virtual Buffer allocate_staging(std::size_t size_bytes) = 0;
   /// Host memory of allocate_staging() stays as it is until the device is waited for; other memory may go at once.
   void copy_to_device(ConstTensorView host, TensorView device);
-  /// The same from staging memory, beside the operations: those that are called after await_upload() of the number that
-  /// this returns see the values. The caller has waited for all operations that use `device`.
-  int upload(ConstTensorView host, TensorView device);
-  /// Asynchronous, of one of the latest four uploads.
-  virtual void await_upload(int /*number*/) {}
   /// Waits until `host` holds the values.
   void copy_to_host(ConstTensorView device, TensorView host);
   void copy(ConstTensorView from, TensorView to);
@@ -71,10 +66,16 @@ class Backend {
   virtual std::unique_ptr<Recording> record(const std::function<void()>& work);
 
   // --- input --------------------------------------------------------------------------------------------------------
+  // A batch is brought in beside all other operations, by upload() and make_views() in the order of the calls; what is
+  // called after await_input() sees it. The caller has waited for what uses the memory that they write. Staging memory
+  // that they read stays until the device is waited for behind await_input(); other host memory may go at once.
+  void upload(ConstTensorView host, TensorView device);
   /// Makes the views of a batch, u8 [2,b,S,S,3], from decoded images, u8 [n] of device memory, bit for bit as
-  /// data::apply does. plans, [2b] in the order of the views, lie on the host, in memory that copy_to_device() would
-  /// let stay as well.
+  /// data::apply does. plans, [2b] in the order of the views, lie on the host.
   void make_views(std::span<const pixels::ViewPlan> plans, ConstTensorView images, TensorView views);
+  /// Stands for all input so far. One of the latest four marks can be awaited, which is asynchronous.
+  virtual int mark_input() { return 0; }
+  virtual void await_input(int /*mark*/) {}
   /// y = (x / 255 - mean) / std per channel: u8 [..., 3] -> compute type, same shape.
   void normalize_images(ConstTensorView x, const std::array<float, 3>& mean, const std::array<float, 3>& std,
                         TensorView y);
@@ -157,7 +158,7 @@ class Backend {
   using In = ConstTensorView;
   using Out = TensorView;
   virtual void do_copy_to_device(In host, Out device) = 0;
-  virtual int do_upload(In host, Out device);
+  virtual void do_upload(In host, Out device) { do_copy_to_device(host, device); }
   virtual void do_copy_to_host(In device, Out host) = 0;
   virtual void do_copy(In from, Out to) = 0;
   virtual void do_fill_zero(Out x) = 0;

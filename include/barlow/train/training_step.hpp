@@ -28,21 +28,13 @@ struct StepOptions {
   bool record = true;           ///< replay steps where device and collectives can (Replay)
   std::size_t image_bytes = 0;  ///< room per image where the device makes the views; 0: they come from the host
 
-  /// Of this rank's part of a batch before a step: its views, or the pixels that the device makes them of.
-  std::size_t batch_bytes(std::int64_t image_size) const {
-    const auto two_views = static_cast<std::size_t>(2 * image_size * image_size * 3);
-    return static_cast<std::size_t>(local_batch) * std::max(two_views, image_bytes);
+  /// Of the views of this rank's part of a batch.
+  std::size_t views_bytes(std::int64_t image_size) const {
+    return static_cast<std::size_t>(local_batch * 2 * image_size * image_size * 3);
   }
-};
-
-/// This rank's part of a batch, on the host.
-struct StepInput {
-  ConstTensorView images;  ///< views u8 [2,b,S,S,3]; with plans, the pixels u8 [n] that the device makes them of
-  std::span<const std::int64_t> sample_ids;
-  std::span<const pixels::ViewPlan> plans = {};  ///< [2b] or none
-
-  std::int64_t num_images() const {
-    return plans.empty() ? images.shape[1] : static_cast<std::int64_t>(plans.size() / 2);
+  /// Of the same as it comes from the host: its views, or the pixels that the device makes them of.
+  std::size_t batch_bytes(std::int64_t image_size) const {
+    return std::max(views_bytes(image_size), static_cast<std::size_t>(local_batch) * image_bytes);
   }
 };
 
@@ -102,7 +94,7 @@ class TrainingStep {
  private:
   TrainingStep(const PretrainConfig& config, const StepOptions& options, Backend& backend, Collectives& collectives,
                Buffer memory);
-  void upload(const StepInput& batch);
+  void receive(const StepInput& batch);
   void forward_and_backward(const StepInput& batch, Trace* trace, PhaseScope& phase);
 
   StepOptions options_;

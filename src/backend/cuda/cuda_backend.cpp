@@ -16,6 +16,8 @@ namespace {
 
 // Sums of [V,2,C] from at most kSummingBlocks blocks, of 256 channels each: 2.2 MB; 32 MB for a million channels.
 constexpr std::size_t kPartsBytes = std::size_t{32} << 20;
+// Of 65,535 views, the most that make_views takes.
+constexpr std::size_t kPlansBytes = (std::size_t{1} << 16) * (sizeof(pixels::ViewPlan) + sizeof(std::uint64_t));
 // The largest filter of a ResNet, 3x3 from 512 to 512 channels, in 2 bytes: 4.7 MB.
 constexpr std::size_t kFilterBytes = std::size_t{5} << 20;
 
@@ -53,10 +55,11 @@ bool is_page_locked(const void* host) {
 CudaBackend::CudaBackend(const CudaOptions& options)
     : options_(options),
       stream_(make_stream_on(options.device)),
-      upload_stream_(make_stream()),
-      uploaded_{make_event(), make_event(), make_event(), make_event()},
+      input_stream_(make_stream()),
+      input_marks_{make_event(), make_event(), make_event(), make_event()},
       workspace_(allocate_device(workspace_bytes(device_memory().total_bytes))),
       parts_(allocate_device(kPartsBytes)),
+      plans_(allocate_device(kPlansBytes)),
       filter_scratch_(1),
       gemms_(stream(), workspace_.data(), workspace_.size_bytes(), options.tf32),
       convs_(stream(), PlanCache(PlanCache::default_folder(), describe_device(options.device), cudnn_version()),
@@ -65,7 +68,7 @@ CudaBackend::CudaBackend(const CudaOptions& options)
 }
 
 CudaBackend::~CudaBackend() {
-  cudaStreamSynchronize(upload_stream_.get());
+  cudaStreamSynchronize(input_stream_.get());
   cudaStreamSynchronize(stream());
 }
 
@@ -101,21 +104,24 @@ std::unique_ptr<Recording> CudaBackend::record(const std::function<void()>& work
 
 void CudaBackend::synchronize() { check(cudaStreamSynchronize(stream())); }
 
-void CudaBackend::do_copy_to_device(In host, Out device) {
-  check(cudaMemcpyAsync(device.data, host.data, host.size_bytes(), cudaMemcpyHostToDevice, stream()));
+void CudaBackend::copy_from_host(In host, Out device, cudaStream_t stream) {
+  check(cudaMemcpyAsync(device.data, host.data, host.size_bytes(), cudaMemcpyHostToDevice, stream));
   // CUDA only says that such a copy "might be" finished; where the device reads pageable memory by itself it is not.
-  if (!is_page_locked(host.data)) synchronize();
+  if (!is_page_locked(host.data)) check(cudaStreamSynchronize(stream));
 }
 
-int CudaBackend::do_upload(In host, Out device) {
-  const int number = num_uploads_++ % static_cast<int>(uploaded_.size());
-  check(cudaMemcpyAsync(device.data, host.data, host.size_bytes(), cudaMemcpyHostToDevice, upload_stream_.get()));
-  check(cudaEventRecord(uploaded_[static_cast<std::size_t>(number)].get(), upload_stream_.get()));
-  return number;
+void CudaBackend::do_copy_to_device(In host, Out device) { copy_from_host(host, device, stream()); }
+
+void CudaBackend::do_upload(In host, Out device) { copy_from_host(host, device, input_stream_.get()); }
+
+int CudaBackend::mark_input() {
+  const int mark = num_input_marks_++ % static_cast<int>(input_marks_.size());
+  check(cudaEventRecord(input_marks_[static_cast<std::size_t>(mark)].get(), input_stream_.get()));
+  return mark;
 }
 
-void CudaBackend::await_upload(int number) {
-  check(cudaStreamWaitEvent(stream(), uploaded_[static_cast<std::size_t>(number)].get()));
+void CudaBackend::await_input(int mark) {
+  check(cudaStreamWaitEvent(stream(), input_marks_[static_cast<std::size_t>(mark)].get()));
 }
 
 void CudaBackend::do_copy_to_host(In device, Out host) {

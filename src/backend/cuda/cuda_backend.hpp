@@ -35,7 +35,7 @@ class CudaBackend final : public Backend {
   DType preferred_dtype() const override;
   bool supports(DType dtype) const override;
   std::size_t reserved_bytes() const override {
-    return workspace_.size_bytes() + parts_.size_bytes() + filter_scratch_.front().size_bytes();
+    return workspace_.size_bytes() + parts_.size_bytes() + plans_.size_bytes() + filter_scratch_.front().size_bytes();
   }
   std::optional<std::size_t> free_bytes() const override;
   Buffer allocate(std::size_t size_bytes) override;
@@ -43,7 +43,8 @@ class CudaBackend final : public Backend {
   void synchronize() override;
   bool can_record() const override { return true; }
   std::unique_ptr<Recording> record(const std::function<void()>& work) override;
-  void await_upload(int number) override;
+  int mark_input() override;
+  void await_input(int mark) override;
 
  private:
   using In = ConstTensorView;
@@ -55,11 +56,12 @@ class CudaBackend final : public Backend {
   ConvKey key_of(const Conv2dDesc& desc, ConvKind kind) const {
     return {desc, kind, options_.tf32, options_.deterministic};
   }
+  void copy_from_host(In host, Out device, cudaStream_t stream);
   /// Scratch for a filter's gradient in 2 bytes: used and done with inside one operation.
   void* filter_scratch(std::size_t size_bytes);
 
   void do_copy_to_device(In host, Out device) override;
-  int do_upload(In host, Out device) override;
+  void do_upload(In host, Out device) override;
   void do_copy_to_host(In device, Out host) override;
   void do_copy(In from, Out to) override;
   void do_fill_zero(Out x) override;
@@ -97,10 +99,11 @@ class CudaBackend final : public Backend {
                       Out momentum, Out compute) override;
 
   CudaOptions options_;
-  Stream stream_, upload_stream_;
-  std::array<Event, 4> uploaded_;  ///< of the latest uploads, which take turns
-  int num_uploads_ = 0;
+  Stream stream_, input_stream_;
+  std::array<Event, 4> input_marks_;  ///< the latest, which take turns
+  int num_input_marks_ = 0;
   Buffer workspace_, parts_;
+  Buffer plans_;                        ///< make_views' scratch, on the input's stream
   std::vector<Buffer> filter_scratch_;  ///< the last is in use; those before may be read by work that was begun
   GemmPlans gemms_;
   ConvPlans convs_;

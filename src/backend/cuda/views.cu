@@ -84,27 +84,27 @@ __global__ void __launch_bounds__(kBlock) blur_strips(Batch batch, bool columns)
 void CudaBackend::do_make_views(std::span<const pixels::ViewPlan> plans, In images, Out views) {
   constexpr std::size_t kMostBlocks = 65535;  // of a grid's second extent
   if (plans.empty()) return;
+  if (plans.size() > kMostBlocks) throw ShapeError("make_views: too many views at once");
   // The scratch holds the sums, then the plans.
   const std::size_t sums_bytes = plans.size() * sizeof(Sum);
-  if (plans.size() > kMostBlocks || sums_bytes + plans.size_bytes() > parts_.size_bytes())
-    throw ShapeError("make_views: too many views at once");
-  auto* const device_plans = reinterpret_cast<std::byte*>(parts()) + sums_bytes;
+  auto* const sums = static_cast<Sum*>(plans_.data());
+  auto* const device_plans = reinterpret_cast<ViewPlan*>(sums + plans.size());
   const auto size = static_cast<int>(views.shape[2]);
-  const Batch batch{reinterpret_cast<const ViewPlan*>(device_plans), data_of<Byte>(images), data_of<Byte>(views), size,
-                    reinterpret_cast<Sum*>(parts())};
-  check(cudaMemsetAsync(parts(), 0, sums_bytes, stream()));
+  const Batch batch{device_plans, data_of<Byte>(images), data_of<Byte>(views), size, sums};
+  cudaStream_t const stream = input_stream_.get();
+  check(cudaMemsetAsync(sums, 0, sums_bytes, stream));
   const Shape plan_bytes{static_cast<std::int64_t>(plans.size_bytes())};
-  do_copy_to_device(ConstTensorView(plans.data(), DType::kU8, plan_bytes),
-                    TensorView(device_plans, DType::kU8, plan_bytes));
+  copy_from_host(ConstTensorView(plans.data(), DType::kU8, plan_bytes),
+                 TensorView(device_plans, DType::kU8, plan_bytes), stream);
 
   const auto blocks = [&](int per_view) {
     return dim3(static_cast<unsigned>(per_view), static_cast<unsigned>(plans.size()));
   };
-  launch(make_tiles, blocks(ViewTile::num_tiles(size)), dim3(kBlock), stream(), batch);
-  launch(finish_views, blocks((size * size + kBlock - 1) / kBlock), dim3(kBlock), stream(), batch);
+  launch(make_tiles, blocks(ViewTile::num_tiles(size)), dim3(kBlock), stream, batch);
+  launch(finish_views, blocks((size * size + kBlock - 1) / kBlock), dim3(kBlock), stream, batch);
   for (const bool columns : {false, true}) {
     blur_strips<<<blocks(BlurStrip::num_strips(size, columns)), dim3(kBlock),
-                  static_cast<std::size_t>(BlurStrip::memory_bytes(size, columns)), stream()>>>(batch, columns);
+                  static_cast<std::size_t>(BlurStrip::memory_bytes(size, columns)), stream>>>(batch, columns);
     check(cudaGetLastError());
   }
 }
