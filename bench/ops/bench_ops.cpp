@@ -123,15 +123,14 @@ void bench_norm(Bench& bench, Backend& backend, const LayerConv& layer, Totals& 
   const double bytes = static_cast<double>(shape.num_elements()) * static_cast<double>(size_of(d.dtype));
   const std::string name = shape.to_string() + (last ? " residual" : "");
   const ConstTensorView none, residual = last ? ConstTensorView(dy) : none, output = last ? ConstTensorView(y) : none;
+  const BatchNormMap norm{ones, ones, gamma, gamma};
   double seconds = bench.time("batch_norm_sums", name, {0, bytes}, [&] { backend.batch_norm_sums(d, x, sums); });
   seconds += bench.time("batch_normalize", name, {0, bytes * (last ? 3 : 2)},
-                        [&] { backend.batch_normalize(d, x, ones, ones, gamma, gamma, residual, y); });
-  seconds += bench.time("batch_norm_grad_sums", name, {0, bytes * (last ? 4 : 2)}, [&] {
-    backend.batch_norm_grad_sums(d, x, output, ones, ones, gamma, gamma, dy, {}, sums, {}, {});
-  });
-  seconds += bench.time("batch_norm_grad_input", name, {0, bytes * 3}, [&] {
-    backend.batch_norm_grad_input(d, x, ones, ones, gamma, gamma, dy, sums, static_cast<double>(d.rows), dy);
-  });
+                        [&] { backend.batch_normalize(d, x, norm, residual, y); });
+  seconds += bench.time("batch_norm_grad_sums", name, {0, bytes * (last ? 4 : 2)},
+                        [&] { backend.batch_norm_grad_sums(d, x, output, norm, dy, {}, sums, {}, {}); });
+  seconds += bench.time("batch_norm_grad_input", name, {0, bytes * 3},
+                        [&] { backend.batch_norm_grad_input(d, x, norm, dy, sums, static_cast<double>(d.rows), dy); });
   totals.norm += layer.count * seconds;
 }
 

@@ -55,15 +55,14 @@ void check_conv(const char* operation, const Conv2dDesc& d, ConstTensorView x, C
 
 std::int64_t elements_of(const BatchNormDesc& d) { return d.views * d.rows * d.channels; }
 
-Check check_norm(const char* operation, const BatchNormDesc& d, ConstTensorView x, ConstTensorView mean,
-                 ConstTensorView inv_std, ConstTensorView gamma, ConstTensorView beta) {
+Check check_norm(const char* operation, const BatchNormDesc& d, ConstTensorView x, const BatchNormMap& norm) {
   const Check check(operation);
   check.require(d.views > 0 && d.rows > 0 && d.channels > 0, "extents must be positive")
       .elements("x", x, elements_of(d), d.dtype)
-      .tensor("mean", mean, {d.views, d.channels}, DType::kF32)
-      .tensor("inv_std", inv_std, {d.views, d.channels}, DType::kF32)
-      .optional("gamma", gamma, d.channels, DType::kF32)
-      .optional("beta", beta, d.channels, DType::kF32);
+      .tensor("mean", norm.mean, {d.views, d.channels}, DType::kF32)
+      .tensor("inv_std", norm.inv_std, {d.views, d.channels}, DType::kF32)
+      .optional("gamma", norm.gamma, d.channels, DType::kF32)
+      .optional("beta", norm.beta, d.channels, DType::kF32);
   return check;
 }
 
@@ -168,20 +167,18 @@ void Backend::batch_norm_inference_statistics(ConstTensorView running_mean, Cons
   do_batch_norm_inference_statistics(running_mean, running_var, eps, mean, inv_std);
 }
 
-void Backend::batch_normalize(const BatchNormDesc& desc, ConstTensorView x, ConstTensorView mean,
-                              ConstTensorView inv_std, ConstTensorView gamma, ConstTensorView beta,
+void Backend::batch_normalize(const BatchNormDesc& desc, ConstTensorView x, const BatchNormMap& norm,
                               ConstTensorView residual, TensorView y) {
-  check_norm("batch_normalize", desc, x, mean, inv_std, gamma, beta)
+  check_norm("batch_normalize", desc, x, norm)
       .optional("residual", residual, elements_of(desc), desc.y_dtype)
       .elements("y", y, elements_of(desc), desc.y_dtype);
-  do_batch_normalize(desc, x, mean, inv_std, gamma, beta, residual, y);
+  do_batch_normalize(desc, x, norm, residual, y);
 }
 
 void Backend::batch_norm_grad_sums(const BatchNormDesc& desc, ConstTensorView x, ConstTensorView y,
-                                   ConstTensorView mean, ConstTensorView inv_std, ConstTensorView gamma,
-                                   ConstTensorView beta, TensorView dy, ConstTensorView dy_extra, TensorView sums,
+                                   const BatchNormMap& norm, TensorView dy, ConstTensorView dy_extra, TensorView sums,
                                    TensorView dgamma, TensorView dbeta) {
-  check_norm("batch_norm_grad_sums", desc, x, mean, inv_std, gamma, beta)
+  check_norm("batch_norm_grad_sums", desc, x, norm)
       .optional("y", y, elements_of(desc), desc.y_dtype)
       .elements("dy", dy, elements_of(desc), desc.y_dtype)
       .optional("dy_extra", dy_extra, elements_of(desc), desc.y_dtype)
@@ -189,17 +186,16 @@ void Backend::batch_norm_grad_sums(const BatchNormDesc& desc, ConstTensorView x,
       .tensor("sums", sums, {desc.views, 2, desc.channels}, DType::kF64)
       .optional("dgamma", dgamma, desc.channels, DType::kF32)
       .optional("dbeta", dbeta, desc.channels, DType::kF32);
-  do_batch_norm_grad_sums(desc, x, y, mean, inv_std, gamma, beta, dy, dy_extra, sums, dgamma, dbeta);
+  do_batch_norm_grad_sums(desc, x, y, norm, dy, dy_extra, sums, dgamma, dbeta);
 }
 
-void Backend::batch_norm_grad_input(const BatchNormDesc& desc, ConstTensorView x, ConstTensorView mean,
-                                    ConstTensorView inv_std, ConstTensorView gamma, ConstTensorView beta,
+void Backend::batch_norm_grad_input(const BatchNormDesc& desc, ConstTensorView x, const BatchNormMap& norm,
                                     ConstTensorView dy, ConstTensorView sums, double count, TensorView dx) {
-  check_norm("batch_norm_grad_input", desc, x, mean, inv_std, gamma, beta)
+  check_norm("batch_norm_grad_input", desc, x, norm)
       .elements("dy", dy, elements_of(desc), desc.y_dtype)
       .tensor("sums", sums, {desc.views, 2, desc.channels}, DType::kF64)
       .elements("dx", dx, elements_of(desc), desc.dtype);
-  do_batch_norm_grad_input(desc, x, mean, inv_std, gamma, beta, dy, sums, count, dx);
+  do_batch_norm_grad_input(desc, x, norm, dy, sums, count, dx);
 }
 
 void Backend::max_pool(const MaxPoolDesc& desc, ConstTensorView x, TensorView y, TensorView argmax) {

@@ -34,9 +34,9 @@ class MeasuringBackend final : public Backend {
   void do_batch_norm_sums(const BatchNormDesc&, In, Out) override {}
   void do_batch_norm_statistics(In, double, float, float, Out, Out, Out, Out) override {}
   void do_batch_norm_inference_statistics(In, In, float, Out, Out) override {}
-  void do_batch_normalize(const BatchNormDesc&, In, In, In, In, In, In, Out) override {}
-  void do_batch_norm_grad_sums(const BatchNormDesc&, In, In, In, In, In, In, Out, In, Out, Out, Out) override {}
-  void do_batch_norm_grad_input(const BatchNormDesc&, In, In, In, In, In, In, In, double, Out) override {}
+  void do_batch_normalize(const BatchNormDesc&, In, const BatchNormMap&, In, Out) override {}
+  void do_batch_norm_grad_sums(const BatchNormDesc&, In, In, const BatchNormMap&, Out, In, Out, Out, Out) override {}
+  void do_batch_norm_grad_input(const BatchNormDesc&, In, const BatchNormMap&, In, In, double, Out) override {}
   void do_max_pool(const MaxPoolDesc&, In, Out, Out) override {}
   void do_max_pool_grad(const MaxPoolDesc&, In, In, Out) override {}
   void do_global_average_pool(In, Out) override {}

@@ -51,7 +51,7 @@ Activation BatchNorm::forward(Pass& pass, const Activation& x, const Activation&
                                                  pass.parameters.buffer(running_var_), kEpsilon, mean, inv_std);
   }
   Activation y = pass.allocate(options.output, x.shape());
-  pass.backend.batch_normalize(desc, x, mean, inv_std, gamma(pass), beta(pass), residual, y);
+  pass.backend.batch_normalize(desc, x, {mean, inv_std, gamma(pass), beta(pass)}, residual, y);
   pass.keep(x);
   pass.keep(mean);
   pass.keep(inv_std);
@@ -69,13 +69,14 @@ Activation BatchNorm::backward(Pass& pass, const Activation& dy, const Activatio
 
   const Activation sums = pass.allocate(DType::kF64, {desc.views, 2, channels_});
   const bool affine = gamma_ >= 0;
-  pass.backend.batch_norm_grad_sums(desc, x, y, mean, inv_std, gamma(pass), beta(pass), dy, dy_extra, sums,
+  const BatchNormMap norm{mean, inv_std, gamma(pass), beta(pass)};
+  pass.backend.batch_norm_grad_sums(desc, x, y, norm, dy, dy_extra, sums,
                                     affine ? pass.parameters.gradient(gamma_) : TensorView(),
                                     affine ? pass.parameters.gradient(beta_) : TensorView());
   pass.collectives.all_reduce_sum(sums);
   const double count = static_cast<double>(desc.rows) * pass.collectives.world_size();
   Activation dx = pass.allocate(x.shape());
-  pass.backend.batch_norm_grad_input(desc, x, mean, inv_std, gamma(pass), beta(pass), dy, sums, count, dx);
+  pass.backend.batch_norm_grad_input(desc, x, norm, dy, sums, count, dx);
   return dx;
 }
 

@@ -65,10 +65,11 @@ void check_norm(const BatchNormDesc& d) {
   const auto count = static_cast<double>(d.rows);
   backend.batch_norm_sums(d, x_on, sums);
   backend.batch_norm_statistics(sums, count, 1e-5F, 0.1F, mean, inv_std, {}, {});
-  backend.batch_normalize(d, x_on, mean, inv_std, gamma_on, beta_on, residual_on, y);
-  backend.batch_norm_grad_sums(d, x_on, d.residual ? ConstTensorView(y) : ConstTensorView(), mean, inv_std, gamma_on,
-                               beta_on, dy_on, {}, sums, dgamma, dbeta);
-  backend.batch_norm_grad_input(d, x_on, mean, inv_std, gamma_on, beta_on, dy_on, sums, count, dx);
+  const BatchNormMap norm{mean, inv_std, gamma_on, beta_on};
+  backend.batch_normalize(d, x_on, norm, residual_on, y);
+  backend.batch_norm_grad_sums(d, x_on, d.residual ? ConstTensorView(y) : ConstTensorView(), norm, dy_on, {}, sums,
+                               dgamma, dbeta);
+  backend.batch_norm_grad_input(d, x_on, norm, dy_on, sums, count, dx);
 
   const auto loss = [&](const Values& at_x, const Values& at_gamma, const Values& at_beta, const Values& at_residual) {
     return dot(normalized(d, at_x, at_gamma, at_beta, at_residual), dy);

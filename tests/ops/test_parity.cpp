@@ -135,10 +135,11 @@ TEST_CASE("batch norm forward and backward agree with their definition") {
     const Optional gamma(backend, DType::kF32, {d.channels}, data.gamma),
         beta(backend, DType::kF32, {d.channels}, data.beta), residual(backend, d.y_dtype, shape, data.residual),
         extra(backend, d.y_dtype, shape, data.dy_extra);
+    const BatchNormMap norm{mean, inv_std, gamma, beta};
     const Values expected =
         reference::batch_normalize(d, data.x, data.statistics, data.gamma, data.beta, data.residual);
     const DeviceTensor y(backend, d.y_dtype, shape);
-    backend.batch_normalize(d, x, mean, inv_std, gamma, beta, residual, y);
+    backend.batch_normalize(d, x, norm, residual, y);
     CHECK(nmse(y.values(), expected) <= tolerance_of(d.y_dtype));
 
     const auto gradients =
@@ -147,8 +148,8 @@ TEST_CASE("batch norm forward and backward agree with their definition") {
     const DeviceTensor sums(backend, DType::kF64, {d.views, 2, d.channels}), dgamma(backend, DType::kF32, {d.channels}),
         dbeta(backend, DType::kF32, {d.channels});
     const double sum_tolerance = size_of(d.y_dtype) == 2 ? 1e-5 : 1e-10;  // dz is rounded before it is summed
-    backend.batch_norm_grad_sums(d, x, d.residual ? ConstTensorView(y) : ConstTensorView(), mean, inv_std, gamma, beta,
-                                 dy, extra, sums, dgamma, dbeta);
+    backend.batch_norm_grad_sums(d, x, d.residual ? ConstTensorView(y) : ConstTensorView(), norm, dy, extra, sums,
+                                 dgamma, dbeta);
     CHECK(nmse(sums.values(), gradients.sums) <= sum_tolerance);
     CHECK(nmse(dgamma.values(), gradients.dgamma) <= sum_tolerance);
     CHECK(nmse(dbeta.values(), gradients.dbeta) <= sum_tolerance);
@@ -158,10 +159,10 @@ TEST_CASE("batch norm forward and backward agree with their definition") {
     const double dx_tolerance =
         size_of(d.dtype) == 2 || size_of(d.y_dtype) == 2 ? 2e-5 : 1e-10;  // two roundings: of dz and of dx
     const DeviceTensor dx_on(backend, d.dtype, shape);
-    backend.batch_norm_grad_input(d, x, mean, inv_std, gamma, beta, dy, sums, data.count, dx_on);
+    backend.batch_norm_grad_input(d, x, norm, dy, sums, data.count, dx_on);
     CHECK(nmse(dx_on.values(), dx) <= dx_tolerance);
     if (d.dtype != d.y_dtype) continue;
-    backend.batch_norm_grad_input(d, x, mean, inv_std, gamma, beta, dy, sums, data.count, dy);  // in place
+    backend.batch_norm_grad_input(d, x, norm, dy, sums, data.count, dy);  // in place
     CHECK(dy.bytes() == dx_on.bytes());
   }
 }

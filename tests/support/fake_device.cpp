@@ -73,6 +73,7 @@ FakeDevice::~FakeDevice() = default;
 
 TensorView FakeDevice::at(TensorView x) { return {shadow_of(x), x.dtype, x.shape}; }
 ConstTensorView FakeDevice::at(ConstTensorView x) { return {shadow_of(x), x.dtype, x.shape}; }
+BatchNormMap FakeDevice::at(const BatchNormMap& x) { return {at(x.mean), at(x.inv_std), at(x.gamma), at(x.beta)}; }
 
 void FakeDevice::enqueue(std::function<void()> work) {
   (recorded_ != nullptr ? *recorded_ : queue_).push_back(std::move(work));
@@ -210,27 +211,21 @@ void FakeDevice::do_batch_norm_inference_statistics(In running_mean, In running_
   });
 }
 
-void FakeDevice::do_batch_normalize(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta,
-                                    In residual, Out y) {
+void FakeDevice::do_batch_normalize(const BatchNormDesc& desc, In x, const BatchNormMap& norm, In residual, Out y) {
+  enqueue([=, this] { processor_->batch_normalize(desc, at(x), at(norm), at(residual), at(y)); });
+}
+
+void FakeDevice::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, const BatchNormMap& norm, Out dy,
+                                         In dy_extra, Out sums, Out dgamma, Out dbeta) {
   enqueue([=, this] {
-    processor_->batch_normalize(desc, at(x), at(mean), at(inv_std), at(gamma), at(beta), at(residual), at(y));
+    processor_->batch_norm_grad_sums(desc, at(x), at(y), at(norm), at(dy), at(dy_extra), at(sums), at(dgamma),
+                                     at(dbeta));
   });
 }
 
-void FakeDevice::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, In mean, In inv_std, In gamma, In beta,
-                                         Out dy, In dy_extra, Out sums, Out dgamma, Out dbeta) {
-  enqueue([=, this] {
-    processor_->batch_norm_grad_sums(desc, at(x), at(y), at(mean), at(inv_std), at(gamma), at(beta), at(dy),
-                                     at(dy_extra), at(sums), at(dgamma), at(dbeta));
-  });
-}
-
-void FakeDevice::do_batch_norm_grad_input(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta,
-                                          In dy, In sums, double count, Out dx) {
-  enqueue([=, this] {
-    processor_->batch_norm_grad_input(desc, at(x), at(mean), at(inv_std), at(gamma), at(beta), at(dy), at(sums), count,
-                                      at(dx));
-  });
+void FakeDevice::do_batch_norm_grad_input(const BatchNormDesc& desc, In x, const BatchNormMap& norm, In dy, In sums,
+                                          double count, Out dx) {
+  enqueue([=, this] { processor_->batch_norm_grad_input(desc, at(x), at(norm), at(dy), at(sums), count, at(dx)); });
 }
 
 void FakeDevice::do_max_pool(const MaxPoolDesc& desc, In x, Out y, Out argmax) {

@@ -97,22 +97,20 @@ class Backend {
   /// mean and inv_std f32 [1,C] for evaluation, from the running statistics.
   void batch_norm_inference_statistics(ConstTensorView running_mean, ConstTensorView running_var, float eps,
                                        TensorView mean, TensorView inv_std);
-  /// y = relu?((x - mean) * inv_std * gamma + beta + residual). gamma, beta f32 [C] and residual [V,rows,C] may be
-  /// empty.
-  void batch_normalize(const BatchNormDesc& desc, ConstTensorView x, ConstTensorView mean, ConstTensorView inv_std,
-                       ConstTensorView gamma, ConstTensorView beta, ConstTensorView residual, TensorView y);
+  /// y = relu?((x - mean) * inv_std * gamma + beta + residual). residual [V,rows,C] may be empty.
+  void batch_normalize(const BatchNormDesc& desc, ConstTensorView x, const BatchNormMap& norm, ConstTensorView residual,
+                       TensorView y);
   /// With dz = (dy + dy_extra) where the output was positive (everywhere without ReLU; dy_extra may be empty):
   /// sums f64 [V,2,C] = (sum dz, sum dz*xhat), xhat = (x - mean) * inv_std, and, if given, this rank's dgamma and dbeta
   /// f32 [C], summed over the views. With desc.residual, y (the output of batch_normalize) must be given and dz is
   /// written over dy, because it is the residual's gradient; otherwise y and dy_extra are empty, the mask is computed
   /// from x, and dy is only read.
-  void batch_norm_grad_sums(const BatchNormDesc& desc, ConstTensorView x, ConstTensorView y, ConstTensorView mean,
-                            ConstTensorView inv_std, ConstTensorView gamma, ConstTensorView beta, TensorView dy,
-                            ConstTensorView dy_extra, TensorView sums, TensorView dgamma, TensorView dbeta);
+  void batch_norm_grad_sums(const BatchNormDesc& desc, ConstTensorView x, ConstTensorView y, const BatchNormMap& norm,
+                            TensorView dy, ConstTensorView dy_extra, TensorView sums, TensorView dgamma,
+                            TensorView dbeta);
   /// dx = gamma * inv_std * (dz - (sum dz)/count - xhat * (sum dz*xhat)/count), with sums over all ranks and `count` as
   /// in batch_norm_statistics. dy as batch_norm_grad_sums left it. dx may be dy when their types are the same.
-  void batch_norm_grad_input(const BatchNormDesc& desc, ConstTensorView x, ConstTensorView mean,
-                             ConstTensorView inv_std, ConstTensorView gamma, ConstTensorView beta, ConstTensorView dy,
+  void batch_norm_grad_input(const BatchNormDesc& desc, ConstTensorView x, const BatchNormMap& norm, ConstTensorView dy,
                              ConstTensorView sums, double count, TensorView dx);
 
   // --- pooling ------------------------------------------------------------------------------------------------------
@@ -173,12 +171,11 @@ class Backend {
                                         Out running_mean, Out running_var) = 0;
   virtual void do_batch_norm_inference_statistics(In running_mean, In running_var, float eps, Out mean,
                                                   Out inv_std) = 0;
-  virtual void do_batch_normalize(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta, In residual,
-                                  Out y) = 0;
-  virtual void do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, In mean, In inv_std, In gamma, In beta,
-                                       Out dy, In dy_extra, Out sums, Out dgamma, Out dbeta) = 0;
-  virtual void do_batch_norm_grad_input(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta, In dy,
-                                        In sums, double count, Out dx) = 0;
+  virtual void do_batch_normalize(const BatchNormDesc& desc, In x, const BatchNormMap& norm, In residual, Out y) = 0;
+  virtual void do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, const BatchNormMap& norm, Out dy,
+                                       In dy_extra, Out sums, Out dgamma, Out dbeta) = 0;
+  virtual void do_batch_norm_grad_input(const BatchNormDesc& desc, In x, const BatchNormMap& norm, In dy, In sums,
+                                        double count, Out dx) = 0;
   virtual void do_max_pool(const MaxPoolDesc& desc, In x, Out y, Out argmax) = 0;
   virtual void do_max_pool_grad(const MaxPoolDesc& desc, In dy, In argmax, Out dx) = 0;
   virtual void do_global_average_pool(In x, Out y) = 0;

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "barlow/tensor/dtype.hpp"
+#include "barlow/tensor/view.hpp"
 
 namespace barlow {
 
@@ -27,6 +28,12 @@ struct BatchNormDesc {
   bool residual;  ///< another tensor is added before the ReLU
   DType dtype;    ///< of x and dx
   DType y_dtype;  ///< of y, dy and the residual
+};
+
+/// What a batch norm normalises with.
+struct BatchNormMap {
+  ConstTensorView mean, inv_std;          ///< f32 [V,C]: of each view
+  ConstTensorView gamma = {}, beta = {};  ///< f32 [C], or empty: 1 and 0
 };
 
 /// A max pooling: x [N,H,W,C] -> y [N,P,Q,C]; padding is minus infinity.

@@ -44,12 +44,11 @@ class CpuBackend final : public Backend {
   void do_batch_norm_statistics(In sums, double count, float eps, float momentum, Out mean, Out inv_std,
                                 Out running_mean, Out running_var) override;
   void do_batch_norm_inference_statistics(In running_mean, In running_var, float eps, Out mean, Out inv_std) override;
-  void do_batch_normalize(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta, In residual,
-                          Out y) override;
-  void do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, In mean, In inv_std, In gamma, In beta, Out dy,
-                               In dy_extra, Out sums, Out dgamma, Out dbeta) override;
-  void do_batch_norm_grad_input(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta, In dy, In sums,
-                                double count, Out dx) override;
+  void do_batch_normalize(const BatchNormDesc& desc, In x, const BatchNormMap& norm, In residual, Out y) override;
+  void do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, const BatchNormMap& norm, Out dy, In dy_extra,
+                               Out sums, Out dgamma, Out dbeta) override;
+  void do_batch_norm_grad_input(const BatchNormDesc& desc, In x, const BatchNormMap& norm, In dy, In sums, double count,
+                                Out dx) override;
   void do_max_pool(const MaxPoolDesc& desc, In x, Out y, Out argmax) override;
   void do_max_pool_grad(const MaxPoolDesc& desc, In dy, In argmax, Out dx) override;
   void do_global_average_pool(In x, Out y) override;

@@ -30,10 +30,9 @@ struct Affine {
   }
 };
 
-Channels channels_of_view(const BatchNormDesc& desc, std::int64_t view, ConstTensorView mean, ConstTensorView inv_std,
-                          ConstTensorView gamma, ConstTensorView beta) {
-  return {data_of<float>(mean) + view * desc.channels, data_of<float>(inv_std) + view * desc.channels,
-          data_of<float>(gamma), data_of<float>(beta)};
+Channels channels_of_view(const BatchNormDesc& desc, std::int64_t view, const BatchNormMap& norm) {
+  return {data_of<float>(norm.mean) + view * desc.channels, data_of<float>(norm.inv_std) + view * desc.channels,
+          data_of<float>(norm.gamma), data_of<float>(norm.beta)};
 }
 
 /// Two f64 sums per view and channel over rows: `run(view, rows of this thread, sum, other)` adds its rows to them.
@@ -121,11 +120,10 @@ void CpuBackend::do_batch_norm_inference_statistics(In running_mean, In running_
   }
 }
 
-void CpuBackend::do_batch_normalize(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta,
-                                    In residual, Out y) {
+void CpuBackend::do_batch_normalize(const BatchNormDesc& desc, In x, const BatchNormMap& norm, In residual, Out y) {
   std::vector<Affine> affine;
   for (std::int64_t view = 0; view < desc.views; ++view) {
-    affine.emplace_back(channels_of_view(desc, view, mean, inv_std, gamma, beta), desc.channels);
+    affine.emplace_back(channels_of_view(desc, view, norm), desc.channels);
   }
   with_element(desc.dtype, [&](auto in) {
     with_element(desc.y_dtype, [&](auto out) {
@@ -142,22 +140,21 @@ void CpuBackend::do_batch_normalize(const BatchNormDesc& desc, In x, In mean, In
   });
 }
 
-void CpuBackend::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, In mean, In inv_std, In gamma, In beta,
-                                         Out dy, In dy_extra, Out sums, Out dgamma, Out dbeta) {
+void CpuBackend::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, const BatchNormMap& norm, Out dy,
+                                         In dy_extra, Out sums, Out dgamma, Out dbeta) {
   const std::int64_t C = desc.channels;
   with_element(desc.dtype, [&](auto in) {
     with_element(desc.y_dtype, [&](auto out) {
       using T = decltype(in);
       using U = decltype(out);
       std::vector<Affine> affine;
-      for (std::int64_t view = 0; view < desc.views; ++view)
-        affine.emplace_back(channels_of_view(desc, view, mean, inv_std, gamma, beta), C);
+      for (std::int64_t view = 0; view < desc.views; ++view) affine.emplace_back(channels_of_view(desc, view, norm), C);
       const bool extra = static_cast<bool>(dy_extra);
       const auto masked = row_kernels().norm<T, U>().masked_grad_sums[desc.relu][extra];
       const auto plain = row_kernels().norm<T, U>().grad_sums[desc.relu];
       reduce_rows(desc, num_threads_, data_of<double>(sums),
                   [&](std::int64_t view, Range range, double* sum, double* dot) {
-                    const float* center = data_of<float>(mean) + view * C;
+                    const float* center = data_of<float>(norm.mean) + view * C;
                     const Affine& map = affine[static_cast<std::size_t>(view)];
                     reduce_in_runs(
                         range, C, sum, dot, [&](std::int64_t first, std::int64_t rows, float* run_sum, float* run_dot) {
@@ -178,7 +175,7 @@ void CpuBackend::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, 
     double scale_gradient = 0, shift_gradient = 0;
     for (std::int64_t view = 0; view < desc.views; ++view) {
       double& dot = values[(2 * view + 1) * C + c];
-      dot *= data_of<float>(inv_std)[view * C + c];
+      dot *= data_of<float>(norm.inv_std)[view * C + c];
       shift_gradient += values[2 * view * C + c];
       scale_gradient += dot;
     }
@@ -190,8 +187,8 @@ void CpuBackend::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, 
 // With xhat = (x - mean) inv_std and g = gamma inv_std:
 //   dx = g dz - g mean(dz) - g xhat mean(dz xhat) = a dz + b x + d,
 //   a = g, b = -g inv_std mean(dz xhat), d = -g mean(dz) - b mean.
-void CpuBackend::do_batch_norm_grad_input(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta,
-                                          In dy, In sums, double count, Out dx) {
+void CpuBackend::do_batch_norm_grad_input(const BatchNormDesc& desc, In x, const BatchNormMap& norm, In dy, In sums,
+                                          double count, Out dx) {
   const auto C = static_cast<std::size_t>(desc.channels);
   struct Coefficients {
     std::vector<float> a, b, d;
@@ -199,7 +196,7 @@ void CpuBackend::do_batch_norm_grad_input(const BatchNormDesc& desc, In x, In me
   std::vector<Coefficients> coefficients;
   std::vector<Affine> affine;
   for (std::int64_t view = 0; view < desc.views; ++view) {
-    const Channels channels = channels_of_view(desc, view, mean, inv_std, gamma, beta);
+    const Channels channels = channels_of_view(desc, view, norm);
     affine.emplace_back(channels, desc.channels);
     Coefficients k{std::vector<float>(C), std::vector<float>(C), std::vector<float>(C)};
     const double* sum = data_of<double>(sums) + 2 * static_cast<std::size_t>(view) * C;

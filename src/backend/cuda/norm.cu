@@ -12,11 +12,11 @@ struct Parameters {
   const float *mean, *inv_std, *gamma, *beta;
   std::int64_t channels;
 
-  Parameters(const BatchNormDesc& desc, ConstTensorView m, ConstTensorView s, ConstTensorView g, ConstTensorView b)
-      : mean(data_of<float>(m)),
-        inv_std(data_of<float>(s)),
-        gamma(data_of<float>(g)),
-        beta(data_of<float>(b)),
+  Parameters(const BatchNormDesc& desc, const BatchNormMap& norm)
+      : mean(data_of<float>(norm.mean)),
+        inv_std(data_of<float>(norm.inv_std)),
+        gamma(data_of<float>(norm.gamma)),
+        beta(data_of<float>(norm.beta)),
         channels(desc.channels) {}
   __device__ float scale(int view, std::int64_t c) const {
     return inv_std[view * channels + c] * (gamma != nullptr ? gamma[c] : 1.0F);
@@ -332,9 +332,8 @@ void CudaBackend::do_batch_norm_inference_statistics(In running_mean, In running
          data_of<float>(running_var), eps, C, data_of<float>(mean), data_of<float>(inv_std));
 }
 
-void CudaBackend::do_batch_normalize(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta,
-                                     In residual, Out y) {
-  const Parameters parameters(desc, mean, inv_std, gamma, beta);
+void CudaBackend::do_batch_normalize(const BatchNormDesc& desc, In x, const BatchNormMap& norm, In residual, Out y) {
+  const Parameters parameters(desc, norm);
   with_types(desc, {x, residual, y}, [&](auto in, auto out, auto width) {
     using T = decltype(in);
     using U = decltype(out);
@@ -349,10 +348,10 @@ void CudaBackend::do_batch_normalize(const BatchNormDesc& desc, In x, In mean, I
   });
 }
 
-void CudaBackend::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, In mean, In inv_std, In gamma, In beta,
-                                          Out dy, In dy_extra, Out sums, Out dgamma, Out dbeta) {
-  const Parameters parameters(desc, mean, inv_std, gamma, beta);
-  const FinishGradients finish{data_of<float>(inv_std), data_of<float>(dgamma), data_of<float>(dbeta),
+void CudaBackend::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y, const BatchNormMap& norm, Out dy,
+                                          In dy_extra, Out sums, Out dgamma, Out dbeta) {
+  const Parameters parameters(desc, norm);
+  const FinishGradients finish{data_of<float>(norm.inv_std), data_of<float>(dgamma), data_of<float>(dbeta),
                                static_cast<int>(desc.views), desc.channels};
   with_types(desc, {x, y, dy, dy_extra}, [&](auto in, auto out, auto width) {
     using T = decltype(in);
@@ -376,9 +375,9 @@ void CudaBackend::do_batch_norm_grad_sums(const BatchNormDesc& desc, In x, In y,
   });
 }
 
-void CudaBackend::do_batch_norm_grad_input(const BatchNormDesc& desc, In x, In mean, In inv_std, In gamma, In beta,
-                                           In dy, In sums, double count, Out dx) {
-  const Parameters parameters(desc, mean, inv_std, gamma, beta);
+void CudaBackend::do_batch_norm_grad_input(const BatchNormDesc& desc, In x, const BatchNormMap& norm, In dy, In sums,
+                                           double count, Out dx) {
+  const Parameters parameters(desc, norm);
   with_types(desc, {x, dy, dx}, [&](auto in, auto out, auto width) {
     using T = decltype(in);
     using U = decltype(out);
