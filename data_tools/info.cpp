@@ -94,6 +94,7 @@ int extract_command(int argc, char** argv, MpiSession& session) {
   collectively(session, [&] {
     if (!session.is_root()) return;
     require_writable("--output", output);
+    if (data::is_shard(output)) throw ConfigError("--output \"" + output + "\" is a data set; give another name");
     const data::Dataset set = data::Dataset::open(path);
     std::vector<std::uint8_t> bytes;
     set.read(index, bytes);

@@ -74,6 +74,8 @@ void require_utf8(const fs::path& path, const std::string& name) {
 Source list_source(const SourceOptions& options, std::vector<std::string>& warnings) {
   for (const fs::path& path : options.paths) {
     if (!fs::exists(path)) refuse(path, "no such file or folder");
+    const auto same = [&](const fs::path& other) { return fs::equivalent(path, other); };
+    if (std::count_if(options.paths.begin(), options.paths.end(), same) > 1) refuse(path, "given twice");
   }
   const std::string format = options.format == "auto" ? guess_format(options) : options.format;
   if (!options.labels.empty() && format != "idx" && format != "imagenet-val")

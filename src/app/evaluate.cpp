@@ -290,7 +290,9 @@ int evaluate_command(int argc, char** argv, MpiSession& session) {
   collectively(session, [&] { check(r); });
   if (r.check_config) return kExitFinished;
   collectively(session, [&] {
-    if (session.is_root() && !r.json.empty()) require_writable("--json", r.json);
+    if (!session.is_root() || r.json.empty()) return;
+    require_writable("--json", r.json);
+    if (data::is_shard(r.json)) throw ConfigError("--json \"" + r.json + "\" is a data set; give another name");
   });
   r.linear.seed = static_cast<std::uint64_t>(r.encoder.seed);
   log::configure(r.quiet ? log::Level::kQuiet : log::Level::kNormal, session.is_root());

@@ -70,6 +70,7 @@ shutil.copy(FOLDER / "one.h5", shard.with_name("a.h5"))
 assert 'another set than "a.h5"' in run("info", missing, expect=2)
 
 assert "--output" in run("extract", FOLDER / "one.h5", "--index", 0, "--output", FOLDER / "no" / "image", expect=2)
+assert "is a data set" in run("extract", FOLDER / "one.h5", "--index", 0, "--output", FOLDER / "one.h5", expect=2)
 
 # A flipped byte is found and the image named; a cut file, another version and a stranger's file are refused.
 damaged = bytearray((FOLDER / "one.h5").read_bytes())

@@ -130,6 +130,7 @@ for ranks in (0, 2):
 assert "class_" in run("pack", bad, "--output", FOLDER / "bad.h5", expect=2, ranks=3)
 (bad / "class_9").mkdir()
 assert "class_9" in run("pack", bad, "--output", FOLDER / "bad.h5", expect=2)
+assert "given twice" in run("pack", source, source.parent / "." / source.name, "--output", FOLDER / "bad.h5", expect=2)
 assert "no such file" in run("pack", FOLDER / "nothing", "--output", FOLDER / "bad.h5", expect=2)
 assert "--overwrite" in run("pack", source, "--output", FOLDER / "folder.h5", expect=2)
 assert "no shard" in run("pack", source, "--output", source.parent, "--overwrite", expect=2)

@@ -179,7 +179,7 @@ def check_results_that_cannot_be_written(finished):
     """Refused before the work where a flag names the place; an error, never exit 0, where standard output is full."""
     nowhere = FOLDER / "nowhere" / "result"
     knn = [BARLOW, "evaluate", "knn", *COMMON, "--checkpoint", FOLDER / "looked-at-later", "--json"]
-    for words in ([*knn, nowhere], [*knn, FOLDER], [MPIEXEC, "-n", "2", *knn, nowhere], [BARLOW, "report", finished, "--output", nowhere]):
+    for words in ([*knn, nowhere], [*knn, FOLDER], [*knn, TEST], [MPIEXEC, "-n", "2", *knn, nowhere], [BARLOW, "report", finished, "--output", nowhere]):
         errors = run(words, expect=2)
         assert str(words[-1]) in errors and errors.count("error:") == 1, errors
     for words in (["evaluate", "knn", *COMMON, "--checkpoint", finished], ["status", finished], ["--version"]):
