@@ -15,6 +15,10 @@ if [ "${1:-}" != --no-install ]; then
   install_packages "${oracle_packages[@]}" || echo "Without ${oracle_packages[*]}: the tests that compare with PyTorch will be skipped."
 fi
 
+# The CPU and the CUDA flavour share most of their sources: what one has compiled, the other finds.
+if command -v ccache >/dev/null; then
+  export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache} CCACHE_DIR=${CCACHE_DIR:-$PWD/build/ccache}
+fi
 jobs=$(nproc)
 passed=0 failed=0 skipped=0
 failures=()

@@ -4,7 +4,7 @@
 
 build_packages=(cmake ninja-build pkg-config git libopenmpi-dev openmpi-bin libhdf5-dev libdnnl-dev ocl-icd-opencl-dev
   libturbojpeg0-dev libpng-dev zlib1g-dev libdeflate-dev libfmt-dev libspdlog-dev nlohmann-json3-dev libcli11-dev)
-test_packages=(catch2 slurm-wlm shellcheck clang-format python3-numpy python3-h5py python3-pil libopenblas0-pthread clang)
+test_packages=(catch2 ccache slurm-wlm shellcheck clang-format python3-numpy python3-h5py python3-pil libopenblas0-pthread clang)
 oracle_packages=(python3-torch python3-torchvision) # Ubuntu 24.04 has none: tests that need them say so
 sample_packages=(dataset-fashion-mnist)
 
