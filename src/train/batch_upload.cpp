@@ -37,28 +37,27 @@ void BatchUpload::begin(const StepInput& batch) {
   place.views = batch.plans.empty() ? received : made;
   place.mark = backend_.mark_input();
   place.source = batch.images.data;
-  place.is_taken = true;
 }
 
 ConstTensorView BatchUpload::finish(const StepInput& batch) {
   begin(batch);
   Place& place = *place_of(batch);
   backend_.await_input(place.mark);
-  place.is_taken = false;
+  place.source.reset();
   return place.views;
 }
 
 void BatchUpload::forget() {
-  if (!places_[0].is_taken && !places_[1].is_taken) return;
+  if (!places_[0].source && !places_[1].source) return;
   for (Place& place : places_) {
-    if (std::exchange(place.is_taken, false)) backend_.await_input(place.mark);
+    if (std::exchange(place.source, std::nullopt)) backend_.await_input(place.mark);
   }
   backend_.synchronize();
 }
 
 BatchUpload::Place* BatchUpload::place_of(const StepInput& batch) {
   for (Place& place : places_) {
-    if (place.is_taken && place.source == batch.images.data) return &place;
+    if (place.source == batch.images.data) return &place;
   }
   return nullptr;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 
 #include "barlow/backend/backend.hpp"
@@ -48,8 +49,7 @@ class BatchUpload {
  private:
   struct Place {
     Buffer received, made;
-    bool is_taken = false;  ///< by a batch that has begun and not been finished
-    const void* source = nullptr;
+    std::optional<const void*> source;  ///< of a batch that has begun and not been finished
     ConstTensorView views;
     int mark = 0;
   };
