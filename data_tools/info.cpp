@@ -10,7 +10,6 @@
 #include <nlohmann/json.hpp>
 
 #include "barlow/base/error.hpp"
-#include "barlow/base/files.hpp"
 #include "barlow/cli/flags.hpp"
 #include "barlow/cli/program.hpp"
 #include "barlow/data/dataset.hpp"
@@ -93,8 +92,7 @@ int extract_command(int argc, char** argv, MpiSession& session) {
   if (const auto exit_code = cli::parse(command, argc, argv, session)) return *exit_code;
   collectively(session, [&] {
     if (!session.is_root()) return;
-    require_writable("--output", output);
-    if (data::is_shard(output)) throw ConfigError("--output \"" + output + "\" is a data set; give another name");
+    data::require_result_file("--output", output);
     const data::Dataset set = data::Dataset::open(path);
     std::vector<std::uint8_t> bytes;
     set.read(index, bytes);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -72,10 +73,11 @@ void require_utf8(const fs::path& path, const std::string& name) {
 }
 
 Source list_source(const SourceOptions& options, std::vector<std::string>& warnings) {
+  std::set<std::pair<dev_t, ino_t>> seen;
   for (const fs::path& path : options.paths) {
-    if (!fs::exists(path)) refuse(path, "no such file or folder");
-    const auto same = [&](const fs::path& other) { return fs::equivalent(path, other); };
-    if (std::count_if(options.paths.begin(), options.paths.end(), same) > 1) refuse(path, "given twice");
+    struct stat status {};
+    if (!fs::exists(path) || stat(path.c_str(), &status) != 0) refuse(path, "no such file or folder");
+    if (!seen.emplace(status.st_dev, status.st_ino).second) refuse(path, "given twice");
   }
   const std::string format = options.format == "auto" ? guess_format(options) : options.format;
   if (!options.labels.empty() && format != "idx" && format != "imagenet-val")

@@ -9,7 +9,6 @@
 
 #include "barlow/backend/make_backend.hpp"
 #include "barlow/base/clock.hpp"
-#include "barlow/base/files.hpp"
 #include "barlow/base/log.hpp"
 #include "barlow/cli/flags.hpp"
 #include "barlow/cli/program.hpp"
@@ -290,9 +289,7 @@ int evaluate_command(int argc, char** argv, MpiSession& session) {
   collectively(session, [&] { check(r); });
   if (r.check_config) return kExitFinished;
   collectively(session, [&] {
-    if (!session.is_root() || r.json.empty()) return;
-    require_writable("--json", r.json);
-    if (data::is_shard(r.json)) throw ConfigError("--json \"" + r.json + "\" is a data set; give another name");
+    if (session.is_root() && !r.json.empty()) data::require_result_file("--json", r.json);
   });
   r.linear.seed = static_cast<std::uint64_t>(r.encoder.seed);
   log::configure(r.quiet ? log::Level::kQuiet : log::Level::kNormal, session.is_root());

@@ -15,6 +15,7 @@
 #include "barlow/base/checksum.hpp"
 #include "barlow/base/error.hpp"
 #include "barlow/base/file_descriptor.hpp"
+#include "barlow/base/files.hpp"
 #include "barlow/data/hdf5_access.hpp"
 #include "barlow/data/hdf5_structure.hpp"
 #include "hdf5_handle.hpp"
@@ -227,6 +228,11 @@ bool is_shard(const std::filesystem::path& file) {
   }
   const Hdf5Handle opened = open_file(file);
   return opened.is_valid() && has_format(opened);
+}
+
+void require_result_file(const std::string& flag, const std::filesystem::path& file) {
+  require_writable(flag, file);
+  if (is_shard(file)) throw ConfigError(flag + " \"" + file.string() + "\" is a data set; give another name");
 }
 
 struct Dataset::Impl {

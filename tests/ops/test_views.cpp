@@ -35,7 +35,7 @@ struct Item {
   std::array<data::ViewRecipe, 2> recipes;
 };
 
-/// And waits for them, on both sides.
+/// After all that has been asked of the device, and before what follows.
 void make_views(Backend& backend, std::span<const pixels::ViewPlan> plans, ConstTensorView images, TensorView views) {
   backend.synchronize();
   backend.make_views(plans, images, views);

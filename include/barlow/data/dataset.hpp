@@ -27,6 +27,9 @@ struct SampleInfo {
 /// True if the file says that it is a shard; it may be of another version, incomplete, or damaged further on.
 bool is_shard(const std::filesystem::path& file);
 
+/// require_writable() for a result that may replace a file, but never a shard. @throws ConfigError naming the flag.
+void require_result_file(const std::string& flag, const std::filesystem::path& file);
+
 /// A packed set of images (data_tools/FORMAT.md): one file, or a folder of shards, read-only. Samples are numbered
 /// 0..size()-1 over the shards in the order of their names. Const members may be called from any number of threads.
 class Dataset {
